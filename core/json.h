@@ -20,6 +20,7 @@
 namespace tenon {
 
 struct JsonMember;
+class JsonBuilder;
 
 /// One JSON value. Integers (int64) and reals (double) are kept apart: `3` reads as an integer, `3.0` as a
 /// real, and both are written back as they came. Objects keep the order in which their members were inserted.
@@ -120,6 +121,8 @@ class Json {
   friend bool operator==(const Json& a, const Json& b);
 
  private:
+  friend class JsonBuilder;
+
   template <std::integral T>
   static std::int64_t checked_integer(T value) {
     if (!std::in_range<std::int64_t>(value)) fail_integer_range();
