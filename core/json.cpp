@@ -142,7 +142,9 @@ class JsonBuilder {
 namespace {
 
 nlohmann::ordered_json to_library(const Json& value, int depth) {
-  TENON_CHECK(depth <= Json::kMaxDepth, "json: nesting deeper than ", Json::kMaxDepth, " levels");
+  const bool container = value.is_array() || value.is_object();
+  TENON_CHECK(!container || depth < Json::kMaxDepth, "json: nesting deeper than ", Json::kMaxDepth,
+              " levels");
   switch (value.kind()) {
     case Json::Kind::kNull:
       return nullptr;
