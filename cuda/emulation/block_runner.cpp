@@ -1,0 +1,352 @@
+// The scheduler of a block's fibers, its rendezvous and its shared memory. See block_runner.h.
+#if defined(TENON_CUDA_EMULATED)
+
+#include "cuda/emulation/block_runner.h"
+
+#include <bit>
+#include <cstring>
+#include <numeric>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace tenon::cuda::emulation {
+namespace {
+
+constexpr size_t kSharedLimit = 48 * 1024;  // what every card gives a block without asking
+constexpr size_t kSharedAlignment = 64;
+constexpr size_t kSharedCapacity = kSharedLimit + 64 * 2 * kSharedAlignment;  // with gaps between the arrays
+
+thread_local BlockRunner* current_runner = nullptr;
+
+uint64_t next_random(uint64_t& state) {  // splitmix64 (Steele, Lea, Flood 2014)
+  uint64_t z = state += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+bool same_site(const std::source_location& a, const std::source_location& b) {
+  return a.line() == b.line() && std::strcmp(a.file_name(), b.file_name()) == 0;
+}
+
+std::string site_name(const char* what, const std::source_location& site) {
+  return concat(what, " (", site.file_name(), ":", site.line(), ")");
+}
+
+std::string index_name(Dim3 i) { return concat("(", i.x, ", ", i.y, ", ", i.z, ")"); }
+
+Dim3 index_of(int thread, Dim3 extent) {
+  const unsigned t = static_cast<unsigned>(thread);
+  return {t % extent.x, t / extent.x % extent.y, t / extent.x / extent.y};
+}
+
+}  // namespace
+
+BlockRunner& BlockRunner::current(const char* what) {
+  TENON_CHECK(current_runner != nullptr, what, ": called outside a kernel");
+  return *current_runner;
+}
+
+// ---- passes over the threads
+// -----------------------------------------------------------------------------------
+
+void BlockRunner::run(const Launch& launch, void (*body)(void*), void* context, Dim3 block, uint64_t seed) {
+  body_ = body;
+  context_ = context;
+  reset(launch, block);
+  BlockRunner* const outer = std::exchange(current_runner, this);
+  uint64_t random = seed;
+  while (finished_ < count_ && !error_) {
+    if (seed != 0) shuffle_order(random);
+    if (run_pass()) continue;
+    try {
+      report_stuck();
+    } catch (const Error&) {
+      error_ = std::current_exception();
+    }
+  }
+  if (error_) abandon_waiting();
+  current_runner = outer;
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+}
+
+void BlockRunner::reset(const Launch& launch, Dim3 block) {
+  launch_ = &launch;
+  block_ = block;
+  count_ = static_cast<int>(launch.block.x * launch.block.y * launch.block.z);
+  finished_ = waiting_ = 0;
+  threads_.assign(static_cast<size_t>(count_), Thread{});
+  order_.resize(static_cast<size_t>(count_));
+  std::iota(order_.begin(), order_.end(), 0);
+  blockIdx = block;
+  blockDim = launch.block;
+  gridDim = launch.grid;
+
+  if (!shared_memory_) shared_memory_ = std::make_unique<std::byte[]>(kSharedCapacity + kSharedAlignment);
+  shared_arrays_.clear();
+  shared_used_ = shared_asked_ = 0;
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_POISON_MEMORY_REGION(shared_memory_.get(), kSharedCapacity + kSharedAlignment);
+#endif
+  dynamic_shared_ = launch.shared_bytes == 0 ? nullptr : allocate_shared(nullptr, launch.shared_bytes);
+}
+
+void BlockRunner::shuffle_order(uint64_t& random) {
+  for (size_t i = order_.size() - 1; i > 0; --i) std::swap(order_[i], order_[next_random(random) % (i + 1)]);
+}
+
+// False if no thread could go on.
+bool BlockRunner::run_pass() {
+  resumed_ = false;
+  for (position_ = 0; position_ < count_ && !error_; ++position_) {
+    const int index = order_[static_cast<size_t>(position_)];
+    Thread& thread = threads_[static_cast<size_t>(index)];
+    if (thread.phase != Phase::fresh && thread.phase != Phase::ready) continue;
+    if (thread.phase == Phase::fresh) {
+      if (idle_.empty()) {
+        idle_.push_back(static_cast<int>(workers_.size()));
+        workers_.push_back(std::make_unique<Worker>(*this, idle_.back()));
+      }
+      thread.worker = idle_.back();
+      idle_.pop_back();
+    }
+    enter(index);
+    resumed_ = true;
+    workers_[static_cast<size_t>(thread.worker)]->fiber.resume();
+  }
+  return resumed_;
+}
+
+// After an error: lets every waiting thread leave its kernel, so that all fibers are idle again.
+void BlockRunner::abandon_waiting() {
+  for (int index = 0; index < count_; ++index) {
+    const Thread& thread = threads_[static_cast<size_t>(index)];
+    if (thread.phase == Phase::fresh || thread.phase == Phase::finished) continue;
+    enter(index);
+    workers_[static_cast<size_t>(thread.worker)]->fiber.resume();
+  }
+}
+
+void BlockRunner::enter(int thread) {
+  running_ = thread;
+  threadIdx = index_of(thread, launch_->block);
+}
+
+BlockRunner::Worker::Worker(BlockRunner& owner, int own_index)
+    : runner(owner),
+      index(own_index),
+      fiber(
+          [](void* self) {
+            Worker& worker = *static_cast<Worker*>(self);
+            worker.runner.work(worker);
+          },
+          this) {}
+
+BlockRunner::~BlockRunner() {
+  stopping_ = true;
+  for (const auto& worker : workers_) worker->fiber.resume();  // lets its loop end
+}
+
+// ---- within a fiber
+// --------------------------------------------------------------------------------------------
+
+void BlockRunner::work(Worker& worker) {
+  while (!stopping_) {
+    do {
+      run_thread();
+    } while (take_next_fresh());
+    idle_.push_back(worker.index);
+    worker.fiber.suspend();
+  }
+}
+
+void BlockRunner::run_thread() {
+  try {
+    body_(context_);
+  } catch (const Abandoned&) {
+  } catch (...) {
+    if (!error_) error_ = std::current_exception();
+  }
+  threads_[static_cast<size_t>(running_)].phase = Phase::finished;
+  ++finished_;
+}
+
+// Goes on with the pass on this fiber, for as long as the next thread has no fiber yet.
+bool BlockRunner::take_next_fresh() {
+  if (error_ || position_ + 1 >= count_) return false;
+  const int next = order_[static_cast<size_t>(position_ + 1)];
+  Thread& thread = threads_[static_cast<size_t>(next)];
+  if (thread.phase != Phase::fresh) return false;
+  thread.worker = threads_[static_cast<size_t>(running_)].worker;
+  ++position_;
+  enter(next);
+  return true;
+}
+
+void BlockRunner::wait(Phase phase, const char* what, const std::source_location& site) {
+  Thread& thread = threads_[static_cast<size_t>(running_)];
+  thread.phase = phase;
+  thread.what = what;
+  thread.site = site;
+  workers_[static_cast<size_t>(thread.worker)]->fiber.suspend();
+  if (error_) throw Abandoned{};
+}
+
+// ---- rendezvous
+// ------------------------------------------------------------------------------------------------
+
+void BlockRunner::check_same_site(const Thread& other, int other_index, const char* what,
+                                  const std::source_location& site) {
+  TENON_CHECK(same_site(other.site, site), where(), ": divergent ", what, ": thread ",
+              thread_name(other_index), " waits at ", site_name(other.what, other.site), ", thread ",
+              thread_name(running_), " came to ", site_name(what, site));
+}
+
+void BlockRunner::block_barrier(const std::source_location& site) {
+  if (waiting_ > 0) {
+    int other = 0;
+    while (threads_[static_cast<size_t>(other)].phase != Phase::at_barrier) ++other;
+    check_same_site(threads_[static_cast<size_t>(other)], other, "__syncthreads", site);
+  }
+  if (++waiting_ < count_) {
+    wait(Phase::at_barrier, "__syncthreads", site);
+    return;
+  }
+  waiting_ = 0;  // the last one: it goes on, the others in the next pass
+  for (Thread& thread : threads_)
+    if (thread.phase == Phase::at_barrier) thread.phase = Phase::ready;
+}
+
+uint64_t BlockRunner::exchange(const char* what, unsigned mask, uint64_t value, int source_lane,
+                               const std::source_location& site) {
+  TENON_CHECK(source_lane >= 0 && source_lane < warpSize && (mask >> source_lane & 1u), where(), ": ",
+              site_name(what, site), ": thread ", thread_name(running_), " reads lane ", source_lane,
+              ", which is not in its mask ", mask);
+  Thread& thread = threads_[static_cast<size_t>(running_)];
+  thread.value = value;
+  thread.source_lane = source_lane;
+  arrive_at_collective(what, mask, site);
+  return thread.result;
+}
+
+unsigned BlockRunner::ballot(const char* what, unsigned mask, bool predicate,
+                             const std::source_location& site) {
+  Thread& thread = threads_[static_cast<size_t>(running_)];
+  thread.value = predicate;
+  thread.source_lane = -1;
+  arrive_at_collective(what, mask, site);
+  return static_cast<unsigned>(thread.result);
+}
+
+void BlockRunner::arrive_at_collective(const char* what, unsigned mask, const std::source_location& site) {
+  const int first = running_ / warpSize * warpSize;  // lane 0 of this warp
+  const int lanes = std::min(count_ - first, int{warpSize});
+  TENON_CHECK(mask >> lane() & 1u, where(), ": ", site_name(what, site), ": thread ", thread_name(running_),
+              " is not in its own mask ", mask);
+  bool complete = true;
+  for (int i = 0; i < warpSize; ++i) {
+    if (!(mask >> i & 1u) || i == lane()) continue;
+    TENON_CHECK(i < lanes, where(), ": ", site_name(what, site), ": lane ", i,
+                " is in the mask, but the warp of thread ", thread_name(running_), " has only ", lanes,
+                " threads");
+    const Thread& other = threads_[static_cast<size_t>(first + i)];
+    if (other.phase != Phase::at_collective) {
+      complete = false;
+      continue;
+    }
+    if (!(other.mask >> lane() & 1u)) {  // it waits for other lanes; we may meet later
+      complete = false;
+      continue;
+    }
+    check_same_site(other, first + i, what, site);
+    TENON_CHECK(other.mask == mask, where(), ": ", site_name(what, site), ": threads ", thread_name(running_),
+                " and ", thread_name(first + i), " name different masks, ", mask, " and ", other.mask);
+  }
+  threads_[static_cast<size_t>(running_)].mask = mask;
+  if (complete) {
+    complete_collective(first, mask);
+  } else {
+    wait(Phase::at_collective, what, site);
+  }
+}
+
+// All lanes of the mask have brought their values: hands out the results at once, so that a lane which runs
+// ahead to the next collective overwrites nothing that another still has to read.
+void BlockRunner::complete_collective(int first, unsigned mask) {
+  uint64_t bits = 0;
+  for (int i = 0; i < warpSize; ++i)
+    if (mask >> i & 1u) bits |= (threads_[static_cast<size_t>(first + i)].value & 1u) << i;
+  for (int i = 0; i < warpSize; ++i) {
+    if (!(mask >> i & 1u)) continue;
+    Thread& thread = threads_[static_cast<size_t>(first + i)];
+    thread.result =
+        thread.source_lane < 0 ? bits : threads_[static_cast<size_t>(first + thread.source_lane)].value;
+    if (thread.phase == Phase::at_collective) thread.phase = Phase::ready;
+  }
+}
+
+// ---- reports
+// ---------------------------------------------------------------------------------------------------
+
+std::string BlockRunner::thread_name(int thread) const {
+  return index_name(index_of(thread, launch_->block));
+}
+
+std::string BlockRunner::where() const {
+  return concat("kernel '", launch_->name, "', block ", index_name(block_));
+}
+
+// Nobody can go on: names one waiting thread and one that it waits for.
+void BlockRunner::report_stuck() {
+  int waiting = 0;
+  while (threads_[static_cast<size_t>(waiting)].phase == Phase::finished) ++waiting;
+  const Thread& thread = threads_[static_cast<size_t>(waiting)];
+  const int first = thread.phase == Phase::at_barrier ? 0 : waiting / warpSize * warpSize;
+  int missing = first;
+  const auto is_missing = [&](int index) {
+    const Thread& other = threads_[static_cast<size_t>(index)];
+    if (thread.phase == Phase::at_barrier) return other.phase != Phase::at_barrier;
+    const bool met = other.phase == Phase::at_collective && other.mask == thread.mask &&
+                     same_site(other.site, thread.site);
+    return (thread.mask >> (index - first) & 1u) && !met;
+  };
+  while (!is_missing(missing)) ++missing;
+  const Thread& other = threads_[static_cast<size_t>(missing)];
+  fail(where(), ": deadlock: thread ", thread_name(waiting), " waits at ",
+       site_name(thread.what, thread.site), " for thread ", thread_name(missing), ", which ",
+       other.phase == Phase::finished ? std::string("has returned")
+                                      : concat("waits at ", site_name(other.what, other.site)));
+}
+
+// ---- shared memory
+// ---------------------------------------------------------------------------------------------
+
+void* BlockRunner::shared_array(const void* declaration, size_t bytes) {
+  for (const SharedArray& array : shared_arrays_)
+    if (array.declaration == declaration) return shared_memory_.get() + array.offset;
+  return allocate_shared(declaration, bytes);
+}
+
+void* BlockRunner::allocate_shared(const void* declaration, size_t bytes) {
+  shared_asked_ += bytes;
+  TENON_CHECK(shared_asked_ <= kSharedLimit, where(), ": ", shared_asked_,
+              " bytes of shared memory, of which a block has ", kSharedLimit);
+  const auto base = reinterpret_cast<uintptr_t>(shared_memory_.get());
+  const size_t offset =
+      (base + shared_used_ + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment - base;
+  shared_used_ = offset + bytes + kSharedAlignment;  // the gap is address sanitizer's red zone
+  TENON_CHECK(shared_used_ <= kSharedCapacity, where(), ": too many shared arrays");
+  shared_arrays_.push_back({declaration, offset, bytes});
+  std::byte* const memory = shared_memory_.get() + offset;
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+#endif
+  std::memset(memory, 0xff, bytes);  // NaN in both float types: a read before a write shows in the result
+  return memory;
+}
+
+}  // namespace tenon::cuda::emulation
+
+#endif

@@ -1,0 +1,105 @@
+// The launch counter, and the device runtime of native builds (on the CUDA runtime) and of builds without a
+// device. That of emulated builds is cuda/emulation/device_memory.cpp. The native half compiles and links
+// against CUDA 13; it was never run on a card.
+#include "cuda/runtime/device_runtime.h"
+
+#include <atomic>
+
+#include "core/error.h"
+
+#if defined(TENON_CUDA_NATIVE)
+#include <cuda_runtime_api.h>
+#endif
+
+namespace tenon::cuda {
+namespace {
+std::atomic<uint64_t> launches{0};
+std::atomic<const char*> last_name{""};
+}  // namespace
+
+uint64_t launch_count() { return launches.load(std::memory_order_relaxed); }
+const char* last_kernel() { return last_name.load(std::memory_order_relaxed); }
+
+void detail::count_launch(const char* name) {
+  launches.fetch_add(1, std::memory_order_relaxed);
+  last_name.store(name, std::memory_order_relaxed);
+}
+
+#if defined(TENON_CUDA_NATIVE)
+
+namespace {
+void check(cudaError_t status, const char* call) {
+  TENON_CHECK(status == cudaSuccess, call, ": ", cudaGetErrorString(status),
+              " (last kernel launched: ", *last_kernel() ? last_kernel() : "none", ")");
+}
+}  // namespace
+
+const char* build_mode() { return "native"; }
+
+bool available() {
+  static const bool found = [] {
+    int count = 0;
+    return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
+  }();
+  return found;
+}
+
+std::string device_name() {
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
+  return properties.name;
+}
+
+void* raw_allocate(size_t bytes) {
+  void* pointer = nullptr;
+  const cudaError_t status = cudaMalloc(&pointer, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // clears it: running out of memory is the allocator's business and no lasting fault
+    return nullptr;
+  }
+  check(status, "cudaMalloc");
+  return pointer;
+}
+
+void raw_release(void* pointer, size_t) noexcept {
+  cudaFree(pointer);  // an error here belongs to earlier work, and surfaces at the next checked call
+}
+
+void copy_to_device(void* device_destination, const void* host_source, size_t bytes) {
+  check(cudaMemcpy(device_destination, host_source, bytes, cudaMemcpyHostToDevice), "cudaMemcpy to device");
+}
+
+void copy_to_host(void* host_destination, const void* device_source, size_t bytes) {
+  check(cudaMemcpy(host_destination, device_source, bytes, cudaMemcpyDeviceToHost), "cudaMemcpy to host");
+}
+
+void copy_on_device(void* destination, const void* source, size_t bytes) {
+  check(cudaMemcpy(destination, source, bytes, cudaMemcpyDeviceToDevice), "cudaMemcpy on device");
+}
+
+void synchronize() { check(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }
+
+void set_memory_guard(bool) {}
+
+#elif !defined(TENON_CUDA_EMULATED)
+
+namespace {
+[[noreturn]] void no_device(const char* what) {
+  fail("cuda ", what, ": this build of Tenon has CUDA=off; build with CUDA=emulated or CUDA=native");
+}
+}  // namespace
+
+const char* build_mode() { return "off"; }
+bool available() { return false; }
+std::string device_name() { no_device("device_name"); }
+void* raw_allocate(size_t) { no_device("raw_allocate"); }
+void raw_release(void*, size_t) noexcept {}
+void copy_to_device(void*, const void*, size_t) { no_device("copy_to_device"); }
+void copy_to_host(void*, const void*, size_t) { no_device("copy_to_host"); }
+void copy_on_device(void*, const void*, size_t) { no_device("copy_on_device"); }
+void synchronize() { no_device("synchronize"); }
+void set_memory_guard(bool) {}
+
+#endif
+
+}  // namespace tenon::cuda

@@ -1,0 +1,56 @@
+// The small interface between the engine and a CUDA device: raw memory, copies, synchronisation, and the
+// count of kernels launched. It is all that core/ needs to know of a device; what kernels need stands in
+// cuda/runtime/kernel.h.
+//
+// One of three implementations is chosen when Tenon is built:
+//   CUDA=native    (TENON_CUDA_NATIVE)    thin wrappers on the CUDA runtime; written here, never run on a
+//   card yet CUDA=emulated  (TENON_CUDA_EMULATED)  the emulation of cuda/emulation, which runs the same
+//   kernels on the CPU CUDA=off       (neither)              available() is false, everything else throws
+//   Error
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace tenon::cuda {
+
+/// "native", "emulated" or "off".
+const char* build_mode();
+/// True if a device can be used: always in an emulated build, only if a card answers in a native one.
+bool available();
+/// "emulated CUDA device (CPU)", or the card's name.
+std::string device_name();
+
+/// At least `bytes` (> 0) of device memory, 256-byte aligned; nullptr if the device has not that much left.
+/// The host must not touch it other than through the copies below.
+void* raw_allocate(size_t bytes);
+/// Gives back what raw_allocate(bytes) returned. Device work on it must have been synchronised with.
+void raw_release(void* pointer, size_t bytes) noexcept;
+
+/// Copies between host and device memory; they return when the copy is done. Copies and kernels happen in the
+/// order in which they were asked for. The emulation throws Error if a device range is not device memory.
+void copy_to_device(void* device_destination, const void* host_source, size_t bytes);
+void copy_to_host(void* host_destination, const void* device_source, size_t bytes);
+/// Ranges of different allocations, or not overlapping.
+void copy_on_device(void* destination, const void* source, size_t bytes);
+
+/// Waits for all device work. An error of an earlier kernel surfaces here, at a copy, or at the next launch.
+void synchronize();
+
+/// Kernels launched since the program started: tests assert with it that a kernel really ran.
+uint64_t launch_count();
+/// Name of the kernel launched last, "" if none.
+const char* last_kernel();
+
+/// Emulated builds only, elsewhere without effect: while the guard is on, device memory is mapped without
+/// access outside kernels and copies, so that a host access ends in a segmentation fault at the faulty line.
+/// Process-wide; meant for tests (no other host thread may run Tenon code during a guarded launch).
+void set_memory_guard(bool on);
+
+namespace detail {
+/// Called by launch() of cuda/runtime/kernel.h. `name` must be a string literal.
+void count_launch(const char* name);
+}  // namespace detail
+
+}  // namespace tenon::cuda
