@@ -1,4 +1,5 @@
-// Host entries of the elementwise CUDA kernels: the same signatures as core/cpu/elementwise.h, pointers to device memory.
+// Host entries of the elementwise kernels: device pointers in place of host pointers, otherwise the contract
+// of core/cpu/elementwise.h.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Host entry of the matmul CUDA kernel: the same signature as core/cpu/matmul.h, pointers to device memory.
+// Host entry of the matmul kernels: device pointers in place of host pointers, otherwise the contract of
+// core/cpu/matmul.h.
 #pragma once
 
 #include "core/cpu/matmul.h"
