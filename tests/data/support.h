@@ -1,0 +1,88 @@
+// What the tests of the file readers share: packing, and the attempts that every reader must refuse.
+#pragma once
+
+#include <zlib.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "core/allocator.h"
+#include "core/error.h"
+#include "data/reader.h"
+#include "doctest/doctest.h"
+
+namespace tenon::test {
+
+/// A reader under test: gets the bytes of a file called "t".
+using ReadBytes = std::function<void(std::string_view)>;
+
+inline std::string pack(std::string_view bytes, int window_bits) {
+  z_stream stream{};
+  REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+  std::string out(deflateBound(&stream, bytes.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+inline std::string gzip(std::string_view bytes) { return pack(bytes, 15 + 16); }
+inline std::string raw_deflate(std::string_view bytes) { return pack(bytes, -15); }
+
+/// The message of the Error that reading `bytes` throws; fails the test, and returns "", if none is thrown.
+inline std::string refusal(const ReadBytes& read, std::string_view bytes) {
+  try {
+    read(bytes);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  FAIL_CHECK("bytes that should be refused were read");
+  return "";
+}
+
+inline bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Each beginning of `whole`, and `whole` with a byte behind it, must be refused by an Error that names the
+/// file. What is read may cost no more tensor memory than 4 times the whole file and a constant.
+inline void check_strict(const ReadBytes& read, const std::string& whole) {
+  CHECK_NOTHROW(read(whole));
+  reset_peak_memory();
+  const size_t before = memory_stats().peak_bytes;
+  for (size_t length = 0; length < whole.size(); ++length) {
+    CAPTURE(length);
+    // A copy of the exact length, so that the address sanitizer sees a read past it.
+    const std::string beginning(whole, 0, length);
+    CHECK(contains(refusal(read, beginning), "t: "));
+  }
+  CHECK(contains(refusal(read, whole + '\0'), "t: "));
+  CHECK(contains(refusal(read, whole + whole), "t: "));
+  CHECK(memory_stats().peak_bytes - before <= 4 * whole.size() + 4096);
+}
+
+/// A fresh folder that is removed with everything in it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "tenon-test-XXXXXX").string();
+    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    path_ = pattern;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  std::string file(const std::string& name) const { return (path_ / name).string(); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace tenon::test
