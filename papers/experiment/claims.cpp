@@ -13,11 +13,6 @@ std::string with_unit(const std::string& figure, const std::string& unit) {
   return unit.empty() ? figure : figure + " " + unit;
 }
 
-std::string required_text(const Condition& condition) {
-  return concat(condition.quantity, " ", relation_sign(condition.relation), " ",
-                with_unit(format_number(condition.bound, condition.decimals), condition.unit));
-}
-
 std::string joined(const std::vector<std::string>& parts, std::string_view separator) {
   std::string out;
   for (const std::string& part : parts) out += (out.empty() ? "" : std::string(separator)) + part;
@@ -158,6 +153,11 @@ std::string measured_text(const Condition& condition) {
   std::string figure = format_number(statistics.mean, condition.decimals);
   if (statistics.count > 1) figure += " ± " + format_number(statistics.deviation, condition.decimals);
   return with_unit(figure, condition.unit);
+}
+
+std::string required_text(const Condition& condition) {
+  return concat(condition.quantity, " ", relation_sign(condition.relation), " ",
+                with_unit(format_number(condition.bound, condition.decimals), condition.unit));
 }
 
 Table claims_table(const std::vector<Claim>& claims) {

@@ -73,6 +73,9 @@ VerdictCounts count_verdicts(const std::vector<Claim>& claims);
 /// "98.31 ± 0.04 %" (the deviation only with two seeds or more), or "–" when nothing was measured.
 std::string measured_text(const Condition& condition);
 
+/// "test accuracy ≥ 97.90 %"
+std::string required_text(const Condition& condition);
+
 /// Columns: claim, statement, published, required, measured, verdict, with the reason under the verdict's
 /// row.
 Table claims_table(const std::vector<Claim>& claims);

@@ -49,20 +49,13 @@ class Report {
   void write(const std::filesystem::path& path) const;
 
  private:
-  void figure(std::string_view title, std::string_view caption, const std::string& body);
-  void open_figures();
-  void close_figures();
+  void add_block(const std::string& markup);
+  void add_figure(std::string_view title, std::string_view caption, const std::string& markup);
 
   std::string title_, subtitle_;
   std::string body_;
   std::vector<std::string> headings_;
-  bool in_figures_ = false;
+  bool in_figures_ = false;  // charts that follow each other share a grid
 };
-
-/// A complete HTML page around `body` (trusted markup), with the style sheet that all our pages share.
-std::string html_page(std::string_view title, std::string_view body);
-
-/// A coloured label: HOLDS, FAILS, NOT JUDGED, NOT RUN.
-std::string verdict_badge(Verdict verdict);
 
 }  // namespace tenon::experiment
