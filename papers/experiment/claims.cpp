@@ -170,9 +170,9 @@ Table claims_table(const std::vector<Claim>& claims) {
       required.push_back(required_text(condition));
       measured.push_back(measured_text(condition));
     }
-    table.rows.push_back({claim.id, claim.statement, claim.published, joined(required, " and "),
-                          joined(measured, " and "), verdict_name(judgement.verdict)});
-    if (!judgement.reason.empty()) table.rows.push_back({"", "(" + judgement.reason + ")"});
+    const std::string reason = judgement.reason.empty() ? "" : "\n(" + judgement.reason + ")";
+    table.rows.push_back({claim.id, claim.statement + reason, claim.published, joined(required, "\n"),
+                          joined(measured, "\n"), verdict_name(judgement.verdict)});
   }
   return table;
 }

@@ -92,32 +92,43 @@ struct OptionParser::Implementation {
     }
   }
 
+  // Without the validators' own words in the help, which shows the choices in its text.
+  static CLI::Validator quiet(CLI::Validator validator) { return validator.description(""); }
+  static CLI::Validator one_of(const std::vector<std::string>& names) { return quiet(CLI::IsMember(names)); }
+  static CLI::Validator between(std::int64_t low, std::int64_t high) { return quiet(CLI::Range(low, high)); }
+
   void add_shared_options() {
-    app.set_help_flag("--help,-h", "print this text and exit");
+    constexpr std::int64_t kLargestSeed = std::int64_t{1} << 53;  // exact in every JSON reader
     const auto shared = [](CLI::Option* option) { return option->group("Options of every experiment"); };
-    app.get_help_ptr()->group("Options of every experiment");
+    app.set_help_flag("--help,-h", "print this text and exit");
+    shared(app.get_help_ptr());
     shared(add("data", "data set: " + joined(spec.datasets), options.data))
-        ->check(CLI::IsMember(spec.datasets));
+        ->type_name("NAME")
+        ->check(one_of(spec.datasets));
     shared(add("device", "where to compute: cpu, cuda", options.device))
-        ->check(CLI::IsMember(std::vector<std::string>{"cpu", "cuda"}));
-    shared(add("seed", "first random seed", options.seed))
-        ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53));
-    shared(add("seeds", "number of seeds: seed, seed + 1, ...", options.seeds))
-        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000}));
+        ->type_name("NAME")
+        ->check(one_of({"cpu", "cuda"}));
+    shared(add("seed", "first random seed", options.seed))->type_name("N")->check(between(0, kLargestSeed));
+    shared(add("seeds", "how many seeds: N, N + 1, ...", options.seeds))
+        ->type_name("N")
+        ->check(between(1, 1000));
     shared(
-        add("threads", "threads; 0 takes every core. The result is the same for any number", options.threads))
-        ->check(CLI::Range(std::int64_t{0}, std::int64_t{4096}));
-    shared(add("scale", "smoke: a check under a minute; scaled: reduced, under an hour; paper: as published",
-               scale))
-        ->check(CLI::IsMember(std::vector<std::string>{"smoke", "scaled", "paper"}));
+        add("threads", "threads, 0 for every core; the result is the same for any number", options.threads))
+        ->type_name("N")
+        ->check(between(0, 4096));
+    shared(
+        add("scale", "smoke (a check, under a minute), scaled (under an hour), paper (as published)", scale))
+        ->type_name("NAME")
+        ->check(one_of({"smoke", "scaled", "paper"}));
     if (!spec.arms.empty()) {
-      shared(add("arms", "comma-separated, or \"all\": " + joined(spec.arms), arms));
+      shared(add("arms", "\"all\", or some of: " + joined(spec.arms), arms))->type_name("A,B,...");
     }
     shared(
-        add("out", "run folder (default: runs/" + spec.name + "/<data>-<scale>[-<device>]-seed<seed>)", out));
-    shared(
-        app.add_flag("--resume", options.resume,
-                     "go on with the run in the run folder: more seeds or arms, or after an interruption"));
+        add("out", "run folder (default: runs/" + spec.name + "/<data>-<scale>[-<device>]-seed<seed>)", out))
+        ->type_name("FOLDER");
+    shared(app.add_flag(
+        "--resume", options.resume,
+        "go on with the run in the run folder: after an interruption, or with more seeds or arms"));
   }
 
   // The options as CLI11 left them, completed. Throws Error naming the option.
@@ -148,19 +159,19 @@ OptionParser::OptionParser(ExperimentSpec spec)
 OptionParser::~OptionParser() = default;
 
 void OptionParser::add(std::string_view name, std::string_view help, std::int64_t& target) {
-  implementation_->add(name, help, target);
+  implementation_->add(name, help, target)->type_name("N");
 }
 void OptionParser::add(std::string_view name, std::string_view help, double& target) {
-  implementation_->add(name, help, target);
+  implementation_->add(name, help, target)->type_name("X");
 }
 void OptionParser::add(std::string_view name, std::string_view help, std::string& target) {
-  implementation_->add(name, help, target);
+  implementation_->add(name, help, target)->type_name("TEXT");
 }
 void OptionParser::add(std::string_view name, std::string_view help, std::filesystem::path& target) {
-  implementation_->add(name, help, target);
+  implementation_->add(name, help, target)->type_name("PATH");
 }
 void OptionParser::add(std::string_view name, std::string_view help, std::vector<double>& target) {
-  implementation_->add(name, help, target)->delimiter(',')->allow_extra_args(false);
+  implementation_->add(name, help, target)->delimiter(',')->allow_extra_args(false)->type_name("X,Y");
 }
 void OptionParser::add_flag(std::string_view name, std::string_view help, bool& target) {
   try {
@@ -171,7 +182,9 @@ void OptionParser::add_flag(std::string_view name, std::string_view help, bool& 
 }
 void OptionParser::add_choice(std::string_view name, std::string_view help, std::string& target,
                               std::vector<std::string> choices) {
-  implementation_->add(name, concat(help, ": ", joined(choices)), target)->check(CLI::IsMember(choices));
+  implementation_->add(name, concat(help, ": ", joined(choices)), target)
+      ->type_name("NAME")
+      ->check(Implementation::one_of(choices));
 }
 
 ParseOutcome OptionParser::parse(int argc, const char* const* argv) {

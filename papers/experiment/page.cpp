@@ -42,7 +42,7 @@ a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset:
 .soft { color: var(--soft); }
 nav { margin: 0 0 1.5rem; font-size: .92rem; }
 nav a { display: inline-block; margin: 0 1.1rem .3rem 0; }
-dl.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .8rem 1.5rem;
+dl.facts { display: flex; flex-wrap: wrap; gap: .8rem 2.2rem;
   margin: 0 0 1.5rem; padding: 1rem 1.15rem; background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
 dl.facts dt { font-size: .78rem; color: var(--soft); }
 dl.facts dd { margin: 0; font-size: .95rem; overflow-wrap: anywhere; }
@@ -103,14 +103,15 @@ td .badges { margin: 0; }
   main { padding: 1.5rem .9rem 3rem; }
   figure { padding: .8rem .7rem; }
   table.cards thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  table.cards, table.cards tbody, table.cards tr, table.cards td { display: block; }
-  table.cards tr { padding: .75rem .9rem; }
+  table.cards, table.cards tbody, table.cards td { display: block; }
+  table.cards tr { display: flex; flex-wrap: wrap; align-items: center; padding: .75rem .9rem; }
   table.cards tr + tr { border-top: 1px solid var(--line); }
-  table.cards td { padding: .12rem 0; border: 0 !important; }
+  table.cards td { flex: 0 0 100%; order: 1; padding: .12rem 0; border: 0 !important; }
   table.cards td[data-label] { display: grid; grid-template-columns: 6.2rem 1fr; gap: .6rem; }
   table.cards td[data-label]::before { content: attr(data-label); color: var(--soft); font-size: .85rem; }
-  table.cards td.id, table.cards td.verdict { display: inline-block; margin-right: .6rem; }
-  table.cards td.verdict { margin-top: .35rem; }
+  table.cards td.id, table.cards td.verdict { flex: 1 1 auto; order: 0; }
+  table.cards td.verdict { text-align: right; }
+  table.cards td.verdict .badges { justify-content: flex-end; }
   table.cards td.figure div { white-space: normal; }
 }
 @media print { body { background: none; } figure, .scroll { break-inside: avoid; } }

@@ -74,7 +74,7 @@ std::vector<std::pair<std::string, std::string>> results_facts(const Results& re
           {"Scale", scale_name(results.options.scale)},
           {"Threads", std::to_string(results.threads)},
           {"Build", concat(build.compiler, ", ", build.arch, ", CUDA ", build.cuda)},
-          {"Date", utc_now()}};
+          {"Date", utc_now().substr(0, 16).replace(10, 1, " ") + " UTC"}};
 }
 
 std::string utc_now() {

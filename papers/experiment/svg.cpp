@@ -232,6 +232,15 @@ std::string draw_bin_hovers(const HistogramChart& chart, const Frame& frame) {
   return out;
 }
 
+// A long name keeps its end, where the names of layers differ.
+std::string short_name(const std::string& name) {
+  constexpr std::size_t kLongest = 16;
+  if (name.size() <= kLongest) return name;
+  std::size_t begin = name.size() - (kLongest - 1);
+  while (begin < name.size() && (name[begin] & 0xC0) == 0x80) ++begin;  // not inside a character
+  return "…" + name.substr(begin);
+}
+
 // Names of bars: level if they fit, else slanted, and only every so many if even those would touch.
 std::string draw_categories(const BarChart& chart, const Frame& frame, double group, bool slanted) {
   std::string out;
@@ -239,11 +248,11 @@ std::string draw_categories(const BarChart& chart, const Frame& frame, double gr
   for (std::size_t i = 0; i < chart.categories.size(); i += every) {
     const double x = frame.left + group * (static_cast<double>(i) + 0.5), y = frame.bottom + 15;
     if (!slanted) {
-      out += text_at(x, y, "tick", "middle", chart.categories[i]);
+      out += text_at(x, y, "tick", "middle", short_name(chart.categories[i]));
       continue;
     }
     out += concat("<text class=\"tick\" text-anchor=\"end\" transform=\"translate(", px(x + 4), " ",
-                  px(y - 3), ") rotate(-40)\">", escape_html(chart.categories[i]), "</text>\n");
+                  px(y - 3), ") rotate(-40)\">", escape_html(short_name(chart.categories[i])), "</text>\n");
   }
   return out;
 }
@@ -376,11 +385,13 @@ std::string to_svg(const BarChart& chart) {
   if (y.high == 0) padded.high = 0;
 
   double widest = 0;
-  for (const std::string& name : chart.categories) widest = std::max(widest, text_width(name));
+  for (const std::string& name : chart.categories) widest = std::max(widest, text_width(short_name(name)));
   const double groups = static_cast<double>(chart.categories.size());
   const bool slanted = widest + 6 > (kWidth - 50) / groups;
-  const double label_room = slanted ? std::min(90.0, 12 + 0.66 * widest) : 18;
-  const Frame frame = make_frame({}, false, padded, false, "", chart.y_label, label_room);
+  const double label_room = slanted ? 14 + 0.64 * widest : 18;  // sin 40° = 0.64
+  Frame frame = make_frame({}, false, padded, false, "", chart.y_label, label_room);
+  if (slanted)
+    frame.left = std::max(frame.left, 0.77 * widest - 0.5 * (frame.right - frame.left) / groups);  // cos 40°
   const double group = (frame.right - frame.left) / groups;
   std::string out = legend(entries) + open_svg(chart.title) + draw_y_axis(frame, chart.y_label);
   out += draw_bars(chart, frame, group);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 
 #include "core/error.h"
 
@@ -18,8 +19,18 @@ int width_of(std::string_view text) {
   return static_cast<int>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
+std::vector<std::string> split_lines(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
 // Lines of at most `width`, broken at spaces; a longer word stays whole.
-std::vector<std::string> wrap(const std::string& text, int width) {
+std::vector<std::string> wrap_line(const std::string& text, int width) {
   std::vector<std::string> lines(1);
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(' ', begin), text.size());
@@ -37,6 +48,13 @@ std::vector<std::string> wrap(const std::string& text, int width) {
   return lines;
 }
 
+std::vector<std::string> wrap(const std::string& text, int width) {
+  std::vector<std::string> wrapped;
+  for (const std::string& line : split_lines(text))
+    std::ranges::copy(wrap_line(line, width), std::back_inserter(wrapped));
+  return wrapped;
+}
+
 std::string padded(const std::string& text, int width, Align align) {
   const std::string space(static_cast<std::size_t>(std::max(0, width - width_of(text))), ' ');
   return align == Align::kLeft ? text + space : space + text;
@@ -52,7 +70,9 @@ std::vector<int> natural_widths(const Table& table) {
   for (const auto& row : table.rows) {
     TENON_CHECK(row.size() <= widths.size(), "table \"", table.title, "\": a row has ", row.size(),
                 " cells, the header ", widths.size());
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      for (const std::string& line : split_lines(row[i])) widths[i] = std::max(widths[i], width_of(line));
+    }
   }
   return widths;
 }

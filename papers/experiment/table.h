@@ -17,9 +17,8 @@ struct Table {
 };
 
 /// The table in aligned columns, for a terminal `width` columns wide: the widest left-aligned columns are
-/// wrapped at spaces until it fits (or no further wrapping helps). UTF-8 is counted by code points. Ends with
-/// a newline.
-/// @throws Error if a row is longer than the header.
+/// wrapped at spaces until it fits (or no further wrapping helps); a '\n' in a cell begins a new line of it.
+/// UTF-8 is counted by code points. Ends with a newline. @throws Error if a row is longer than the header.
 std::string to_text(const Table& table, int width = 110);
 
 /// `value` with `decimals` digits after the point: "98.40"; "–" for NaN.
