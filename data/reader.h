@@ -24,6 +24,7 @@ class ByteSource {
   /// `bytes` are not copied and must outlive every handle; `name` stands for the file name in errors.
   static ByteSource memory(std::string name, std::span<const uint8_t> bytes);
   static ByteSource memory(std::string name, std::string_view bytes);
+  static ByteSource memory(std::string name, std::string&& temporary) = delete;  // would dangle
 
   const std::string& name() const;
   uint64_t size() const;
