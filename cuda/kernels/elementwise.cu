@@ -6,10 +6,10 @@
 // touch neighbouring elements, so dense operands load in full 128-byte lines. A Loop of rank 1 needs no
 // division; higher ranks pay one 64-bit division per axis and element, which only strided and broadcast
 // operands have.
+#include <algorithm>
+
 #include "core/ops/contract.h"
 #include "cuda/kernels/elementwise.h"
-
-#include <algorithm>
 #include "cuda/runtime/kernel.h"
 
 namespace tenon::cuda {

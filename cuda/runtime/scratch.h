@@ -1,0 +1,27 @@
+// Device memory that a launch needs for the time of its kernels only.
+#pragma once
+
+#include "core/allocator.h"
+
+namespace tenon::cuda {
+
+/// Uninitialised device memory from the engine's caching allocator. It may go out of scope as soon as the
+/// kernels that use it are launched: device work runs in the order of its launch, so whoever gets the memory
+/// next runs later.
+class Scratch {
+ public:
+  explicit Scratch(size_t bytes) : bytes_(bytes), data_(allocate(Device::cuda(), bytes)) {}
+  ~Scratch() { deallocate(Device::cuda(), data_, bytes_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  size_t bytes_;
+  void* data_;
+};
+
+}  // namespace tenon::cuda
