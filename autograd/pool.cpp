@@ -1,0 +1,58 @@
+#include "autograd/pool.h"
+
+namespace tenon {
+namespace {
+
+constexpr size_t kStep = 32;
+constexpr size_t kClasses = 32;  // blocks up to 1 KiB; larger ones go to the heap
+
+struct FreeBlock {
+  FreeBlock* next;
+};
+
+// Freed at thread exit. Blocks given back after that (by static destructors) go to the heap.
+struct Pool {
+  FreeBlock* free[kClasses] = {};
+  ~Pool() {
+    for (FreeBlock*& list : free)
+      while (list != nullptr) {
+        FreeBlock* next = list->next;
+        ::operator delete(list);
+        list = next;
+      }
+    gone = true;
+  }
+  static thread_local bool gone;
+};
+thread_local bool Pool::gone = false;
+thread_local Pool pool;
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kPools = false;  // the sanitizer wants to see every free
+#else
+constexpr bool kPools = true;
+#endif
+
+size_t class_of(size_t bytes) { return (bytes + kStep - 1) / kStep; }
+
+}  // namespace
+
+void* pool_take(size_t bytes) {
+  size_t c = class_of(bytes);
+  if (!kPools || c == 0 || c >= kClasses || Pool::gone) return ::operator new(bytes < kStep ? kStep : c * kStep);
+  FreeBlock*& list = pool.free[c];
+  if (list == nullptr) return ::operator new(c * kStep);
+  FreeBlock* block = list;
+  list = block->next;
+  return block;
+}
+
+void pool_give(void* block, size_t bytes) noexcept {
+  size_t c = class_of(bytes);
+  if (!kPools || c == 0 || c >= kClasses || Pool::gone) return ::operator delete(block);
+  FreeBlock* freed = static_cast<FreeBlock*>(block);
+  freed->next = pool.free[c];
+  pool.free[c] = freed;
+}
+
+}  // namespace tenon

@@ -1,0 +1,25 @@
+// An allocator for the small objects of the tape: freed blocks are kept in lists by size, one set a thread, so that
+// recording an op asks the heap for nothing in the steady state.
+#pragma once
+
+#include <cstddef>
+#include <new>
+
+namespace tenon {
+
+/// A block of at least `bytes`, and its return. Blocks may be freed on another thread than the one that took them.
+void* pool_take(size_t bytes);
+void pool_give(void* block, size_t bytes) noexcept;
+
+template <class T>
+struct PoolAllocator {
+  using value_type = T;
+  PoolAllocator() = default;
+  template <class U>
+  PoolAllocator(const PoolAllocator<U>&) {}  // NOLINT: allocators convert
+  T* allocate(size_t n) { return static_cast<T*>(pool_take(n * sizeof(T))); }
+  void deallocate(T* p, size_t n) noexcept { pool_give(p, n * sizeof(T)); }
+  friend bool operator==(const PoolAllocator&, const PoolAllocator&) { return true; }
+};
+
+}  // namespace tenon

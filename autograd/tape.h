@@ -1,0 +1,199 @@
+// The tape: nodes that remember how to go back, and `record`, by which every op (and any op of a user's own) puts one
+// there. A rule is a lambda that receives the gradients of the outputs and sets those of the inputs, written with
+// functions on Variables, so that the gradient of a gradient needs no second set of formulas:
+//
+//   Variable mul(const Variable& x, const Variable& y) {
+//     return record("mul", mul(x.value(), y.value()), {x, y},
+//                   [x = Saved(x), y = Saved(y)](const Variable& g, Gradients& out) {
+//                     if (out.needed(0)) out.set(0, sum_to(mul(g, y()), x().shape()));
+//                     if (out.needed(1)) out.set(1, sum_to(mul(g, x()), y().shape()));
+//                   });
+//   }
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "autograd/pool.h"
+#include "autograd/variable.h"
+
+namespace tenon {
+
+class Node;
+class Gradients;
+
+/// Where a gradient goes: output `output` of `node`. A null node means that no gradient is wanted.
+struct Edge {
+  std::shared_ptr<Node> node;
+  int output = 0;
+};
+
+/// One recorded op. Leaves have a node too (LeafNode, in variable.cpp), which collects their gradient.
+class Node : public std::enable_shared_from_this<Node> {
+ public:
+  explicit Node(const char* op, int outputs);
+  virtual ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// Name of the op; a string literal.
+  const char* op() const { return op_; }
+  /// Grows with time; a node's inputs always have smaller numbers. Leaves have 0.
+  uint64_t sequence() const { return sequence_; }
+  const std::vector<Edge, PoolAllocator<Edge>>& edges() const { return edges_; }
+  int outputs() const { return outputs_; }
+  /// Sets the gradients of the inputs from those of the outputs.
+  virtual void apply(std::span<const Variable> output_grads, Gradients& input_grads) = 0;
+  /// Frees what the rule holds.
+  virtual void release() = 0;
+  /// Reason why the gradient cannot be differentiated again, or null.
+  const char* once_reason = nullptr;
+  /// Tensors of outputs that the rule asked to keep (see Gradients::output).
+  std::vector<std::pair<Tensor, uint64_t>> kept_outputs;
+  /// Hooks on outputs: (output, hook).
+  std::vector<std::pair<int, Variable::Hook>> hooks;
+
+ protected:
+  const char* op_;
+  uint64_t sequence_;
+  int outputs_;
+  std::vector<Edge, PoolAllocator<Edge>> edges_;
+
+  friend struct Recorder;
+  friend class Walk;
+  // State of the walk that is under way (engine.cpp).
+  std::vector<Variable, PoolAllocator<Variable>> incoming_;
+  bool queued_ = false;
+};
+
+/// The numbers of a variable and its place on the tape.
+struct VariableState {
+  Tensor value;
+  std::shared_ptr<Node> node;  // who made it, or the leaf's own node (made when first needed)
+  Variable grad;
+  int output = 0;
+  bool requires_grad = false;
+  bool leaf = true;
+  ~VariableState();
+};
+
+/// What a rule writes to.
+class Gradients {
+ public:
+  Gradients(Node& node, std::span<Variable> slots) : node_(node), slots_(slots) {}
+  /// Is the gradient of input i wanted? Rules skip the work otherwise.
+  bool needed(int input) const { return node_.edges()[static_cast<size_t>(input)].node != nullptr; }
+  void set(int input, Variable gradient) { slots_[static_cast<size_t>(input)] = std::move(gradient); }
+  /// An output of the op as a Variable with its history; the op must have been recorded with Keep::outputs.
+  Variable output(int i = 0) const;
+
+ private:
+  Node& node_;
+  std::span<Variable> slots_;
+};
+
+/// An input kept for the rule. Reading it throws if its storage was overwritten since the op was recorded.
+class Saved {
+ public:
+  explicit Saved(Variable variable) : variable_(std::move(variable)), version_(variable_.value().version()) {}
+  const Variable& operator()() const {
+    if (variable_.value().version() != version_) [[unlikely]] refuse();
+    return variable_;
+  }
+
+ private:
+  [[noreturn]] void refuse() const;
+  Variable variable_;
+  uint64_t version_;
+};
+
+/// What an op asks of the tape beyond its rule.
+struct Keep {
+  bool outputs = false;                ///< keep the outputs for Gradients::output
+  const char* once_reason = nullptr;   ///< set for ops that can be differentiated only once
+};
+
+/// Builds nodes; the functions below are its public face.
+struct Recorder {
+  /// Does any input require a gradient, and is recording on?
+  template <class Inputs>
+  static bool wanted(const Inputs& inputs) {
+    if (!recording()) return false;
+    for (const Variable& input : inputs)
+      if (input.defined() && input.requires_grad()) return true;
+    return false;
+  }
+  static void add_edge(Node& node, const Variable& input);
+  static Variable attach(const std::shared_ptr<Node>& node, Tensor value, int output);
+  static Variable plain(Tensor value);
+
+  template <class Rule>
+  struct RuleNode final : Node {
+    RuleNode(const char* name, int outputs, Rule r) : Node(name, outputs), rule(std::in_place, std::move(r)) {}
+    void apply(std::span<const Variable> grads, Gradients& out) override {
+      TENON_CHECK(rule.has_value(), "backward: the graph of ", op(), " was freed; ask for retain_graph to go back twice");
+      (*rule)(grads, out);
+    }
+    void release() override {
+      rule.reset();
+      kept_outputs.clear();
+    }
+    std::optional<Rule> rule;
+  };
+
+  template <class Inputs, class Rule>
+  static std::shared_ptr<Node> make_node(const char* op, int outputs, const Inputs& inputs, Rule&& rule, Keep keep) {
+    using R = RuleNode<std::decay_t<Rule>>;
+    std::shared_ptr<Node> node =
+        std::allocate_shared<R>(PoolAllocator<R>(), op, outputs, std::forward<Rule>(rule));
+    node->once_reason = keep.once_reason;
+    node->edges_.reserve(inputs.size());
+    for (const Variable& input : inputs) add_edge(*node, input);
+    return node;
+  }
+};
+
+/// Records an op of one output. `op` is a string literal; the rule is `void(const Variable& grad, Gradients& out)`.
+/// Undefined inputs are allowed (an optional bias) and never need a gradient.
+template <class Rule>
+Variable record(const char* op, Tensor output, std::initializer_list<Variable> inputs, Rule&& rule, Keep keep = {}) {
+  return record(op, std::move(output), std::span<const Variable>(inputs.begin(), inputs.size()),
+                std::forward<Rule>(rule), keep);
+}
+
+template <class Rule>
+Variable record(const char* op, Tensor output, std::span<const Variable> inputs, Rule&& rule, Keep keep = {}) {
+  if (!Recorder::wanted(inputs)) return Recorder::plain(std::move(output));
+  auto whole = [rule = std::forward<Rule>(rule)](std::span<const Variable> grads, Gradients& out) {
+    rule(grads[0], out);
+  };
+  auto node = Recorder::make_node(op, 1, inputs, std::move(whole), keep);
+  if (keep.outputs) node->kept_outputs.emplace_back(output, output.version());
+  return Recorder::attach(node, std::move(output), 0);
+}
+
+/// Records an op of several outputs; the rule is `void(std::span<const Variable> grads, Gradients& out)`, where the
+/// gradient of an output that nobody used is undefined. Outputs of integer dtype come back without history.
+template <class Rule>
+std::vector<Variable> record_many(const char* op, std::vector<Tensor> outputs, std::span<const Variable> inputs,
+                                  Rule&& rule, Keep keep = {}) {
+  std::vector<Variable> result;
+  result.reserve(outputs.size());
+  std::shared_ptr<Node> node;
+  if (Recorder::wanted(inputs)) {
+    node = Recorder::make_node(op, static_cast<int>(outputs.size()), inputs, std::forward<Rule>(rule), keep);
+    if (keep.outputs)
+      for (const Tensor& output : outputs) node->kept_outputs.emplace_back(output, output.version());
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    bool differentiable = node != nullptr && is_floating(outputs[i].dtype());
+    result.push_back(differentiable ? Recorder::attach(node, std::move(outputs[i]), static_cast<int>(i))
+                                    : Recorder::plain(std::move(outputs[i])));
+  }
+  return result;
+}
+
+}  // namespace tenon

@@ -1,0 +1,161 @@
+#include "autograd/variable.h"
+
+#include <atomic>
+
+#include "autograd/ops/elementwise.h"
+#include "autograd/tape.h"
+#include "core/ops/elementwise.h"
+
+namespace tenon {
+namespace {
+
+thread_local bool recording_now = true;
+std::atomic<uint64_t> next_sequence = 1;
+
+// Chains of nodes are freed one after another here: left to recursion, a long chain would overflow the stack.
+thread_local std::vector<std::shared_ptr<Node>>* graveyard = nullptr;
+
+void bury(std::shared_ptr<Node> node) {
+  if (node == nullptr || node.use_count() > 1) return;
+  if (graveyard != nullptr) {
+    graveyard->push_back(std::move(node));
+    return;
+  }
+  std::vector<std::shared_ptr<Node>> pending;
+  graveyard = &pending;
+  pending.push_back(std::move(node));
+  while (!pending.empty()) {
+    std::shared_ptr<Node> next = std::move(pending.back());
+    pending.pop_back();
+    next.reset();
+  }
+  graveyard = nullptr;
+}
+
+// Collects the gradient of a leaf.
+class LeafNode final : public Node {
+ public:
+  explicit LeafNode(std::weak_ptr<VariableState> state) : Node("leaf", 1), state_(std::move(state)) { sequence_ = 0; }
+  void apply(std::span<const Variable> grads, Gradients&) override {
+    std::shared_ptr<VariableState> state = state_.lock();
+    if (state == nullptr) return;
+    const Variable& g = grads[0];
+    TENON_CHECK(g.shape() == state->value.shape() && g.dtype() == state->value.dtype(), "backward: a leaf of ",
+                state->value.str(), " was given a gradient of ", g.value().str());
+    if (state->grad.defined()) {
+      Variable both(add(state->grad.value(), g.value()));
+      state->grad = recording() ? add(state->grad, g) : both;
+    } else if (recording()) {
+      state->grad = g;
+    } else {
+      // A gradient that someone else holds, or that is a broadcast view, is copied: the leaf's own may be written to.
+      bool ours = g.state().use_count() == 1 && g.value().is_dense() && g.value().is_sole_owner();
+      state->grad = ours ? g : Variable(g.value().clone());
+    }
+  }
+  void release() override {}
+
+ private:
+  std::weak_ptr<VariableState> state_;
+};
+
+const std::shared_ptr<Node>& node_of(VariableState& state, const std::shared_ptr<VariableState>& self) {
+  if (state.node == nullptr) state.node = std::make_shared<LeafNode>(self);
+  return state.node;
+}
+
+}  // namespace
+
+Node::Node(const char* op, int outputs) : op_(op), sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)), outputs_(outputs) {}
+
+Node::~Node() {
+  for (Edge& edge : edges_) bury(std::move(edge.node));
+}
+
+VariableState::~VariableState() { bury(std::move(node)); }
+
+// ---- Variable ------------------------------------------------------------------------------------------------
+
+Variable::Variable(Tensor value, bool requires_grad) {
+  TENON_CHECK(value.defined(), "Variable: undefined tensor");
+  TENON_CHECK(!requires_grad || is_floating(value.dtype()), "Variable: only float32 and float64 can require a gradient, got ",
+              value.str());
+  state_ = std::allocate_shared<VariableState>(PoolAllocator<VariableState>());
+  state_->value = std::move(value);
+  state_->requires_grad = requires_grad;
+}
+
+const Tensor& Variable::value() const {
+  TENON_CHECK(defined(), "Variable: undefined");
+  return state_->value;
+}
+
+bool Variable::requires_grad() const { return defined() && state_->requires_grad; }
+bool Variable::is_leaf() const { return defined() && state_->leaf; }
+
+void Variable::set_requires_grad(bool on) const {
+  TENON_CHECK(is_leaf(), "set_requires_grad: only a leaf can be switched");
+  TENON_CHECK(!on || is_floating(dtype()), "set_requires_grad: expects float32 or float64, got ", value().str());
+  state_->requires_grad = on;
+}
+
+const Variable& Variable::grad() const {
+  TENON_CHECK(defined(), "grad: undefined variable");
+  return state_->grad;
+}
+
+void Variable::set_grad(Variable grad) const {
+  TENON_CHECK(defined(), "set_grad: undefined variable");
+  TENON_CHECK(!grad.defined() || grad.shape() == shape(), "set_grad: expects shape ", shape(), ", got ",
+              grad.value().str());
+  state_->grad = std::move(grad);
+}
+
+void Variable::set_value(Tensor value) const {
+  TENON_CHECK(is_leaf(), "set_value: only a leaf's numbers can be exchanged");
+  TENON_CHECK(!recording() || !requires_grad(), "set_value: parameters change only under NoGrad");
+  state_->value = std::move(value);
+}
+
+void Variable::add_hook(Hook hook) const {
+  TENON_CHECK(requires_grad(), "add_hook: the variable does not require a gradient");
+  node_of(*state_, state_)->hooks.emplace_back(state_->output, std::move(hook));
+}
+
+bool recording() { return recording_now; }
+RecordingScope::RecordingScope(bool on) : before_(recording_now) { recording_now = on; }
+RecordingScope::~RecordingScope() { recording_now = before_; }
+
+// ---- recording -------------------------------------------------------------------------------------------------
+
+void Recorder::add_edge(Node& node, const Variable& input) {
+  Edge edge;
+  if (input.requires_grad()) edge = {node_of(*input.state(), input.state()), input.state()->output};
+  node.edges_.push_back(std::move(edge));
+}
+
+Variable Recorder::plain(Tensor value) { return Variable(std::move(value)); }
+
+Variable Recorder::attach(const std::shared_ptr<Node>& node, Tensor value, int output) {
+  Variable out(std::move(value));
+  VariableState& state = *out.state();
+  state.node = node;
+  state.output = output;
+  state.requires_grad = true;
+  state.leaf = false;
+  return out;
+}
+
+Variable Gradients::output(int i) const {
+  const auto& [tensor, version] = node_.kept_outputs.at(static_cast<size_t>(i));
+  TENON_CHECK(tensor.version() == version, "backward: an output of ", node_.op(), " was overwritten in place by ",
+              tensor.last_writer(), " after it was saved");
+  return Recorder::attach(node_.shared_from_this(), tensor, i);
+}
+
+void Saved::refuse() const {
+  fail("backward: a saved tensor of ", variable_.value().str(), " was overwritten in place by ",
+       variable_.value().last_writer(), " after it was saved");
+}
+
+}  // namespace tenon

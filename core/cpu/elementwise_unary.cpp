@@ -1,0 +1,41 @@
+// One loop, instantiated for each line of TENON_UNARY_OPS.
+#include "core/cpu/elementwise.h"
+#include "core/cpu/walk.h"
+
+namespace tenon::cpu {
+namespace {
+
+template <class Op, class T>
+void run_unary(const Loop<2>& loop, T* y, const T* x, T a, T b) {
+  const int64_t sy = loop.stride[0][loop.rank - 1];
+  const int64_t sx = loop.stride[1][loop.rank - 1];
+  walk(loop, grain_for_bytes(2 * sizeof(T)), [&](const int64_t (&offset)[2], int64_t n) {
+    T* py = y + offset[0];
+    const T* px = x + offset[1];
+    if (sy == 1 && sx == 1) {
+      // In-place use (y == x) is allowed; every element is read before it is written.
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) py[i] = Op::template apply<T>(px[i], a, b);
+    } else {
+      for (int64_t i = 0; i < n; ++i) py[i * sy] = Op::template apply<T>(px[i * sx], a, b);
+    }
+  });
+}
+
+}  // namespace
+
+void unary(Unary op, const Loop<2>& loop, DType dtype, void* y, const void* x, double a, double b) {
+  visit_floating("unary", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    switch (op) {
+#define TENON_CASE(name, formula)                                                                       \
+  case Unary::name:                                                                                     \
+    return run_unary<functor::name##_>(loop, static_cast<T*>(y), static_cast<const T*>(x),              \
+                                       static_cast<T>(a), static_cast<T>(b));
+      TENON_UNARY_OPS(TENON_CASE)
+#undef TENON_CASE
+    }
+  });
+}
+
+}  // namespace tenon::cpu

@@ -1,0 +1,31 @@
+// Loop: how N operands of one elementwise op are walked together. Shared by the CPU and the CUDA kernels: plain
+// extents and strides, no tensors.
+#pragma once
+
+#include <cstdint>
+
+#include "core/math.h"
+
+namespace tenon {
+
+/// Axes are ordered outermost first and merged where every operand allows it, so a dense op has rank 1.
+/// Strides count elements. Operand 0 is the result.
+template <int N>
+struct Loop {
+  int rank = 0;
+  int64_t numel = 0;
+  int64_t extent[8] = {};
+  int64_t stride[N][8] = {};
+
+  /// Offsets of the operands for a linear index.
+  TENON_HD void offsets_of(int64_t index, int64_t (&offset)[N]) const {
+    for (int k = 0; k < N; ++k) offset[k] = 0;
+    for (int i = rank - 1; i >= 0; --i) {
+      int64_t coordinate = index % extent[i];
+      index /= extent[i];
+      for (int k = 0; k < N; ++k) offset[k] += coordinate * stride[k][i];
+    }
+  }
+};
+
+}  // namespace tenon

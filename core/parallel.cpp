@@ -1,0 +1,48 @@
+#include "core/parallel.h"
+
+#include <omp.h>
+
+#include <exception>
+
+#include "core/error.h"
+
+namespace tenon {
+namespace {
+int& thread_count() {
+  static int count = omp_get_max_threads();
+  return count;
+}
+}  // namespace
+
+int num_threads() { return thread_count(); }
+
+void set_num_threads(int count) {
+  TENON_CHECK(count >= 1 && count <= 1024, "set_num_threads: expects 1 to 1024, got ", count);
+  thread_count() = count;
+}
+
+namespace detail {
+
+void run_chunks(int64_t n, int64_t grain, ChunkFunction function, void* context) {
+  int64_t chunks = (n + grain - 1) / grain;
+  int threads = static_cast<int>(std::min<int64_t>(thread_count(), chunks));
+  if (threads <= 1 || omp_in_parallel()) {
+    for (int64_t k = 0; k < chunks; ++k) function(context, k * grain, std::min(n, (k + 1) * grain));
+    return;
+  }
+  std::exception_ptr error;
+  // Which thread takes which chunk does not matter: each chunk writes its own part of the result.
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+  for (int64_t k = 0; k < chunks; ++k) {
+    try {
+      function(context, k * grain, std::min(n, (k + 1) * grain));
+    } catch (...) {
+#pragma omp critical(tenon_run_chunks_error)
+      error = std::current_exception();
+    }
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace detail
+}  // namespace tenon

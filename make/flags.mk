@@ -1,0 +1,127 @@
+# Compilers, flags, and which sources make which program.
+
+CXX ?= g++
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+AR := gcc-ar
+NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc))
+
+WARN := -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror
+CPPFLAGS := -I. -isystem /usr/include/eigen3 -MMD -MP
+# No errno and no trapping: both would keep loops over the scalar formulas of core/math.h from becoming SIMD.
+CXXFLAGS := -std=c++20 -march=$(ARCH) -fopenmp -fno-math-errno -fno-trapping-math -g1 $(WARN)
+LDFLAGS := -fopenmp
+LDLIBS := -lopenblas -lpng -ljpeg -lz
+
+OPT := -O2
+KERNEL_OPT := -O3
+ifeq ($(SAN),address)
+CXXFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+OPT := -O1
+KERNEL_OPT := -O1
+else ifeq ($(SAN),thread)
+CXXFLAGS += -fsanitize=thread
+LDFLAGS += -fsanitize=thread
+OPT := -O1
+KERNEL_OPT := -O1
+endif
+
+ifeq ($(CUDA),off)
+CPPFLAGS += -DTENON_CUDA_OFF
+else ifeq ($(CUDA),emulated)
+CPPFLAGS += -DTENON_CUDA_EMULATED
+LDLIBS += -lboost_context
+else
+CPPFLAGS += -DTENON_CUDA_NATIVE
+CUDA_ARCHS ?= 80 90 100 120
+CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(NVCC))
+NVCCFLAGS := -std=c++20 -O3 --expt-relaxed-constexpr -I. -DTENON_CUDA_NATIVE -Werror all-warnings \
+  $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) -Xcompiler -fopenmp
+CPPFLAGS += -isystem $(CUDA_HOME)/include
+LDLIBS += -L$(CUDA_HOME)/lib64 -lcudart
+endif
+
+LIB_SRC := $(wildcard core/*.cpp core/ops/*.cpp core/cpu/*.cpp autograd/*.cpp autograd/ops/*.cpp data/*.cpp \
+  nn/*.cpp nn/*/*.cpp cuda/runtime/*.cpp)
+ifeq ($(CUDA),emulated)
+LIB_SRC += $(wildcard cuda/emulation/*.cpp)
+endif
+ifneq ($(CUDA),off)
+LIB_CU := $(wildcard cuda/kernels/*.cu)
+endif
+EXPERIMENT_SRC := $(filter-out %_main.cpp,$(wildcard papers/experiment/*.cpp))
+PAPERS := $(filter-out experiment,$(patsubst papers/%/,%,$(sort $(dir $(wildcard papers/*/*.cpp)))))
+PAPER_PART_SRC := $(filter-out papers/experiment/% %_main.cpp,$(wildcard papers/*/*.cpp))
+TEST_SRC := $(wildcard tests/*.cpp tests/catalogue/*.cpp tests/core/*.cpp tests/autograd/*.cpp tests/nn/*.cpp \
+  tests/data/*.cpp tests/cuda/*.cpp tests/experiment/*.cpp tests/papers/*.cpp tests/house/*.cpp)
+BENCH_SRC := $(wildcard bench/*.cpp)
+
+objects = $(patsubst %,$(B)/%.o,$(1))
+LIB_OBJ := $(call objects,$(LIB_SRC) $(LIB_CU))
+EXPERIMENT_OBJ := $(call objects,$(EXPERIMENT_SRC))
+PAPER_PART_OBJ := $(call objects,$(PAPER_PART_SRC))
+TEST_OBJ := $(call objects,$(TEST_SRC))
+BENCH_OBJ := $(call objects,$(BENCH_SRC))
+PAPER_BIN := $(patsubst papers/%,$(B)/bin/%,$(patsubst %_main.cpp,%,$(wildcard papers/*/*_main.cpp)))
+PAPER_BIN := $(foreach p,$(PAPER_BIN),$(B)/bin/$(notdir $(p)))
+ALL_OBJ := $(LIB_OBJ) $(EXPERIMENT_OBJ) $(PAPER_PART_OBJ) $(TEST_OBJ) $(BENCH_OBJ) \
+  $(call objects,$(wildcard papers/*/*_main.cpp))
+
+LIB := $(B)/libtenon.a
+TESTS := $(B)/bin/tests
+BENCH := $(B)/bin/bench
+
+# A change of flags rebuilds; the file changes only when its content does.
+FLAGS_FILE := $(B)/flags
+FLAGS_TEXT := $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPT) $(KERNEL_OPT) $(NVCCFLAGS)
+$(FLAGS_FILE): force
+	@mkdir -p $(@D); echo '$(FLAGS_TEXT)' | cmp -s - $@ || echo '$(FLAGS_TEXT)' > $@
+
+$(B)/core/cpu/%.o $(B)/cuda/kernels/%.o: OPT = $(KERNEL_OPT)
+# The fiber scheduler switches stacks, which the thread sanitizer must not instrument.
+$(B)/cuda/emulation/%.o: CXXFLAGS := $(filter-out -fsanitize=thread,$(CXXFLAGS))
+
+$(B)/%.cpp.o: %.cpp $(FLAGS_FILE) | installed
+	@mkdir -p $(@D)
+	@echo "  c++   $<"
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPT) -c $< -o $@
+
+ifeq ($(CUDA),native)
+$(B)/%.cu.o: %.cu $(FLAGS_FILE) | installed
+	@mkdir -p $(@D)
+	@echo "  nvcc  $<"
+	@$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+else
+$(B)/%.cu.o: %.cu $(FLAGS_FILE) | installed
+	@mkdir -p $(@D)
+	@echo "  c++   $< (emulated)"
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPT) -x c++ -c $< -o $@
+endif
+
+$(LIB): $(LIB_OBJ)
+	@echo "  ar    $@"
+	@rm -f $@; $(AR) rcs $@ $^
+$(B)/libexperiment.a: $(EXPERIMENT_OBJ)
+	@rm -f $@; $(AR) rcs $@ $^
+
+$(TESTS): $(TEST_OBJ) $(PAPER_PART_OBJ) $(B)/libexperiment.a $(LIB)
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	@$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+$(BENCH): $(BENCH_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	@$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+define paper_program
+$(B)/bin/$(notdir $(patsubst %_main.cpp,%,$(1))): $(B)/$(1).o $(call objects,$(filter-out %_main.cpp papers/experiment/%,$(wildcard $(dir $(1))*.cpp))) $(B)/libexperiment.a $(LIB)
+	@mkdir -p $$(@D)
+	@echo "  link  $$@"
+	@$$(CXX) $$(LDFLAGS) $$^ $$(LDLIBS) -o $$@
+endef
+$(foreach m,$(wildcard papers/*/*_main.cpp),$(eval $(call paper_program,$(m))))
+
+-include $(ALL_OBJ:.o=.d)
+.PHONY: force
