@@ -8,9 +8,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "core/error.h"
 #include "cuda/runtime/device_runtime.h"
@@ -76,11 +78,12 @@ emulation::DeviceAccess::~DeviceAccess() {
   if (--a.open == 0 && a.guarded) protect_all(a, PROT_NONE);
 }
 
-void set_memory_guard(bool on) {
+bool set_memory_guard(bool on) {
   Arena& a = arena();
   const std::lock_guard lock(a.mutex);
-  a.guarded = on;
+  const bool before = std::exchange(a.guarded, on);
   if (a.open == 0) protect_all(a, on ? PROT_NONE : PROT_READ | PROT_WRITE);
+  return before;
 }
 
 const char* build_mode() { return "emulated"; }

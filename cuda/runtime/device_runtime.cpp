@@ -79,7 +79,7 @@ void copy_on_device(void* destination, const void* source, size_t bytes) {
 
 void synchronize() { check(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }
 
-void set_memory_guard(bool) {}
+bool set_memory_guard(bool) { return false; }
 
 #elif !defined(TENON_CUDA_EMULATED)
 
@@ -98,7 +98,7 @@ void copy_to_device(void*, const void*, size_t) { no_device("copy_to_device"); }
 void copy_to_host(void*, const void*, size_t) { no_device("copy_to_host"); }
 void copy_on_device(void*, const void*, size_t) { no_device("copy_on_device"); }
 void synchronize() { no_device("synchronize"); }
-void set_memory_guard(bool) {}
+bool set_memory_guard(bool) { return false; }
 
 #endif
 

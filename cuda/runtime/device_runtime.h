@@ -46,7 +46,8 @@ const char* last_kernel();
 /// Emulated builds only, elsewhere without effect: while the guard is on, device memory is mapped without
 /// access outside kernels and copies, so that a host access ends in a segmentation fault at the faulty line.
 /// Process-wide; meant for tests (no other host thread may run Tenon code during a guarded launch).
-void set_memory_guard(bool on);
+/// Returns what it was before.
+bool set_memory_guard(bool on);
 
 namespace detail {
 /// Called by launch() of cuda/runtime/kernel.h. `name` must be a string literal.

@@ -70,12 +70,12 @@ TEST_CASE("cuda memory: with the guard on, a host access to device memory ends t
   CHECK(child_can_read(false));
   CHECK(!child_can_read(true));
 
-  set_memory_guard(true);
+  const bool before = set_memory_guard(true);
   DeviceArray<int> later(std::vector<int>(8, 7));
   CHECK(device.to_host()[3] == 42);  // copies open the memory and close it again
   CHECK(later.to_host()[3] == 7);
   CHECK(!child_can_read(true));
-  set_memory_guard(false);
+  set_memory_guard(before);
 }
 
 #endif
