@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "data/reader.h"
 #include "doctest/doctest.h"
+#include "tests/temporary_folder.h"
 
 namespace tenon::test {
 
@@ -66,23 +67,5 @@ inline void check_strict(const ReadBytes& read, const std::string& whole) {
   CHECK(contains(refusal(read, whole + whole), "t: "));
   CHECK(memory_stats().peak_bytes - before <= 4 * whole.size() + 4096);
 }
-
-/// A fresh folder that is removed with everything in it.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tenon-test-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace tenon::test
