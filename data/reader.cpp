@@ -171,29 +171,32 @@ class Inflater {
 // ---- FileReader
 // ----------------------------------------------------------------------------------------------
 
-FileReader::FileReader(ByteSource source, uint64_t begin, uint64_t size, std::unique_ptr<Inflater> inflater)
-    : source_(std::move(source)), begin_(begin), size_(size), inflater_(std::move(inflater)) {}
+FileReader::FileReader(ByteSource source, const std::string& part, uint64_t begin, uint64_t end)
+    : source_(std::move(source)), name_(source_.name()), offset_(begin), end_(end) {
+  if (!part.empty()) name_ += " (" + part + ")";
+}
 
-FileReader::FileReader(ByteSource source) : source_(std::move(source)), size_(source_.size()) {
+FileReader::FileReader(ByteSource source) : FileReader(source, "", 0, source.size()) {
   uint8_t magic[2] = {};
-  if (size_ >= 2) source_.read_at(0, magic, 2);
+  if (end_ >= 2) source_.read_at(0, magic, 2);
   if (magic[0] == 0x1f && magic[1] == 0x8b) {
-    inflater_ = std::make_unique<Inflater>(source_, 0, size_, Inflater::Format::gzip);
-    size_ = inflater_->measure();
+    inflater_ = std::make_unique<Inflater>(source_, 0, end_, Inflater::Format::gzip);
+    end_ = inflater_->measure();
   }
 }
 
-FileReader FileReader::window(ByteSource source, uint64_t begin, uint64_t length) {
+FileReader FileReader::window(ByteSource source, uint64_t begin, uint64_t length, const std::string& part) {
   TENON_CHECK(begin <= source.size() && length <= source.size() - begin, source.name(), ": at byte ", begin,
               ": expected ", length, " bytes, the file ends at ", source.size());
-  return FileReader(std::move(source), begin, length, nullptr);
+  return FileReader(std::move(source), part, begin, begin + length);
 }
 
-FileReader FileReader::deflated(ByteSource source, uint64_t begin, uint64_t length) {
-  FileReader packed = window(source, begin, length);
-  auto inflater = std::make_unique<Inflater>(source, begin, length, Inflater::Format::raw_deflate);
-  const uint64_t size = inflater->measure();
-  return FileReader(std::move(packed.source_), begin, size, std::move(inflater));
+FileReader FileReader::deflated(ByteSource source, uint64_t begin, uint64_t length, const std::string& part) {
+  FileReader in = window(std::move(source), begin, length, part);
+  in.inflater_ = std::make_unique<Inflater>(in.source_, begin, length, Inflater::Format::raw_deflate);
+  in.offset_ = 0;
+  in.end_ = in.inflater_->measure();
+  return in;
 }
 
 FileReader::FileReader(FileReader&&) noexcept = default;
@@ -212,7 +215,7 @@ void FileReader::read(void* out, uint64_t bytes, const char* what) {
     const uint64_t got = inflater_->read(static_cast<uint8_t*>(out), bytes);
     if (got != bytes) refuse(what, ": the file was shortened while it was read");
   } else {
-    source_.read_at(begin_ + offset_, out, bytes);
+    source_.read_at(offset_, out, bytes);
   }
   offset_ += bytes;
   checksum_ = static_cast<uint32_t>(crc32_z(checksum_, static_cast<const Bytef*>(out), bytes));

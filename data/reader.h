@@ -39,7 +39,7 @@ class ByteSource {
 
 class Inflater;
 
-/// Reads a source from front to back. Offsets and sizes count unpacked bytes.
+/// Reads a source from front to back. Sizes count unpacked bytes.
 class FileReader {
  public:
   /// Reads plain bytes, or the unpacked bytes of a gzip file, which is known by its first two bytes (1f 8b).
@@ -47,17 +47,19 @@ class FileReader {
   explicit FileReader(ByteSource source);
   explicit FileReader(const std::string& path) : FileReader(ByteSource::file(path)) {}
   /// Reads bytes [begin, begin + length) of the source as they are. Throws if the source does not hold them.
-  static FileReader window(ByteSource source, uint64_t begin, uint64_t length);
+  /// `part` names them in errors, behind the file.
+  static FileReader window(ByteSource source, uint64_t begin, uint64_t length, const std::string& part = "");
   /// Reads the raw deflate stream that fills exactly bytes [begin, begin + length) of the source.
-  static FileReader deflated(ByteSource source, uint64_t begin, uint64_t length);
+  static FileReader deflated(ByteSource source, uint64_t begin, uint64_t length,
+                             const std::string& part = "");
   FileReader(FileReader&&) noexcept;
   ~FileReader();
 
-  const std::string& name() const { return source_.name(); }
-  /// Position of the next byte.
+  const std::string& name() const { return name_; }
+  /// Position of the next byte: in the source, or in the unpacked data.
   uint64_t offset() const { return offset_; }
   /// Bytes from there to the end; exact, also for packed files.
-  uint64_t remaining() const { return size_ - offset_; }
+  uint64_t remaining() const { return end_ - offset_; }
 
   /// Throws unless `count` items of `item_bytes` each are left. `what` names them in the error. Returns their
   /// bytes.
@@ -84,12 +86,12 @@ class FileReader {
   }
 
  private:
-  FileReader(ByteSource source, uint64_t begin, uint64_t size, std::unique_ptr<Inflater> inflater);
+  FileReader(ByteSource source, const std::string& part, uint64_t begin, uint64_t end);
 
   ByteSource source_;
-  uint64_t begin_ = 0;
-  uint64_t size_ = 0;
+  std::string name_;
   uint64_t offset_ = 0;
+  uint64_t end_ = 0;
   uint32_t checksum_ = 0;
   std::unique_ptr<Inflater> inflater_;  // null for bytes that are read as they are
 };
