@@ -23,7 +23,10 @@ std::string superscript(int number) {
 
 }  // namespace
 
-bool showable(double value, bool log) { return std::isfinite(value) && (!log || value > 0); }
+bool showable(double value, bool log) {
+  constexpr double kLargest = 1e300;  // so that a range of such values is finite
+  return std::abs(value) < kLargest && (!log || value > 1 / kLargest);
+}
 
 void Range::include(double value) {
   low = empty ? value : std::min(low, value);
@@ -47,7 +50,8 @@ Range Range::padded(double part, bool log) const {
 }
 
 std::vector<double> linear_ticks(double low, double high, int count) {
-  if (!(low < high) || count < 1) return {low};
+  // Nor can ticks be told apart when the range is next to nothing beside the values themselves.
+  if (count < 1 || !(high - low > 1e-9 * std::max(std::abs(low), std::abs(high)))) return {low};
   const double rough = (high - low) / count;
   const double power = std::pow(10, std::floor(std::log10(rough)));
   double step = 10 * power;

@@ -16,10 +16,12 @@ struct Range {
   Range padded(double part, bool log) const;
 };
 
-/// True if an axis can show the value: finite, and positive if the axis is logarithmic.
+/// True if an axis can show the value: finite (below 1e300), and positive (above 1e-300) if the axis is
+/// logarithmic.
 bool showable(double value, bool log);
 
 /// Round tick positions inside [low, high], about `count` of them: 1, 2 or 5 times a power of ten apart.
+/// {low} for a range that is empty or narrower than a billionth of the values.
 std::vector<double> linear_ticks(double low, double high, int count);
 
 /// Ticks of a logarithmic axis inside [low, high], low > 0: powers of ten, every so many if there are more

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "papers/experiment/page.h"
+#include "papers/experiment/results.h"
 #include "papers/experiment/svg.h"
 
 namespace tenon::experiment {
@@ -59,7 +60,8 @@ std::string result_cells(const Json& results) {
                                 count_of(verdicts, Verdict::kNotRun)};
   return cell("data set", results.at("data_set").as_string()) +
          cell("scale", results.at("scale").as_string()) + cell("seeds", seeds_text(results.at("seeds"))) +
-         cell("device", results.at("device").as_string()) + cell("date", results.at("date").as_string()) +
+         cell("device", results.at("device").as_string()) +
+         cell("date", readable_date(results.at("date").as_string())) +
          concat("<td class=\"verdict\">", verdict_summary(counts), "</td>");
 }
 

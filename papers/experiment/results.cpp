@@ -24,7 +24,7 @@ Json verdicts_json(const std::vector<Claim>& claims) {
 
 }  // namespace
 
-// The Makefile passes the variant: -DTENON_ARCH='"native"' -DTENON_CUDA='"emulated"'.
+// The Makefile defines one TENON_CUDA_... for the whole variant, and TENON_ARCH for this file.
 BuildInfo build_info() {
   BuildInfo info;
 #if defined(__clang__)
@@ -32,15 +32,17 @@ BuildInfo build_info() {
 #else
   info.compiler = "GCC " __VERSION__;
 #endif
-#ifdef TENON_ARCH
+#if defined(TENON_ARCH)
   info.arch = TENON_ARCH;
 #else
   info.arch = "unknown";
 #endif
-#ifdef TENON_CUDA
-  info.cuda = TENON_CUDA;
+#if defined(TENON_CUDA_NATIVE)
+  info.cuda = "native";
+#elif defined(TENON_CUDA_EMULATED)
+  info.cuda = "emulated";
 #else
-  info.cuda = "unknown";
+  info.cuda = "off";
 #endif
   return info;
 }
@@ -74,7 +76,7 @@ std::vector<std::pair<std::string, std::string>> results_facts(const Results& re
           {"Scale", scale_name(results.options.scale)},
           {"Threads", std::to_string(results.threads)},
           {"Build", concat(build.compiler, ", ", build.arch, ", CUDA ", build.cuda)},
-          {"Date", utc_now().substr(0, 16).replace(10, 1, " ") + " UTC"}};
+          {"Date", readable_date(utc_now())}};
 }
 
 std::string utc_now() {
@@ -84,6 +86,12 @@ std::string utc_now() {
   char buffer[32];
   std::strftime(buffer, sizeof buffer, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return buffer;
+}
+
+std::string readable_date(const std::string& utc) {
+  constexpr std::size_t kDay = 10, kMinute = 16;  // lengths of 2026-03-04 and 2026-03-04T05:06
+  if (utc.size() < kMinute) return utc;
+  return concat(utc.substr(0, kDay), " ", utc.substr(kDay + 1, kMinute - kDay - 1), " UTC");
 }
 
 }  // namespace tenon::experiment

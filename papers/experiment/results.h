@@ -48,4 +48,7 @@ std::vector<std::pair<std::string, std::string>> results_facts(const Results& re
 /// Now, in UTC: "2026-03-04T05:06:07Z".
 std::string utc_now();
 
+/// Such a date for people: "2026-03-04 05:06 UTC".
+std::string readable_date(const std::string& utc);
+
 }  // namespace tenon::experiment
