@@ -168,3 +168,9 @@ TENON_BINARY_OPS(TENON_ENTRY)
 TENON_COMPARE_OPS(TENON_ENTRY)
 TENON_CUDA_ENTRY(where)
 #undef TENON_ENTRY
+// Views move no data; where one has to be materialised, the kernel is `copy`.
+TENON_CUDA_ENTRY(reshape)
+TENON_CUDA_ENTRY(permute)
+TENON_CUDA_ENTRY(slice)
+TENON_CUDA_ENTRY(expand)
+TENON_CUDA_ENTRY(slice_scatter)

@@ -11,6 +11,7 @@
 // be widened when a card can time it.
 #include <algorithm>
 
+#include "core/math.h"
 #include "core/ops/contract.h"
 #include "cuda/kernels/matmul.h"
 #include "cuda/runtime/kernel.h"
@@ -59,7 +60,7 @@ __global__ void __launch_bounds__(kSide* kSide)
         for (int i = 0; i < kPerThread; ++i) a_part[i] = a_piece[k * kPitch + ty + i * kSide];
         for (int j = 0; j < kPerThread; ++j) b_part[j] = b_piece[k * kPitch + tx + j * kSide];
         for (int i = 0; i < kPerThread; ++i)
-          for (int j = 0; j < kPerThread; ++j) acc[i][j] += a_part[i] * b_part[j];
+          for (int j = 0; j < kPerThread; ++j) acc[i][j] = math::fma(a_part[i], b_part[j], acc[i][j]);
       }
       __syncthreads();  // before the pieces are overwritten
     }

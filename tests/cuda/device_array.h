@@ -1,11 +1,20 @@
-// An array in device memory, for tests of the runtime and of kernels below the Tensor.
+// What the tests of the CUDA device share: an array in device memory, and the word that a test is skipped.
 #pragma once
+
+#include <doctest.h>
 
 #include <vector>
 
 #include "cuda/runtime/device_runtime.h"
 
 namespace tenon::cuda {
+
+/// True, and says so in the test's output, on a machine where a native build finds no card.
+inline bool skip_without_device() {
+  if (available()) return false;
+  MESSAGE("skipped: no device");
+  return true;
+}
 
 template <class T>
 class DeviceArray {

@@ -14,7 +14,7 @@
 #include "core/ops/elementwise.h"
 #include "core/ops/matmul.h"
 #include "core/ops/reduce.h"
-#include "cuda/runtime/device_runtime.h"
+#include "tests/cuda/device_array.h"
 
 namespace tenon {
 namespace {
@@ -46,7 +46,7 @@ void check_on_both(const char* kernel, const Tensor& x, F&& f) {
 }  // namespace
 
 TEST_CASE("cuda kernels: matmul at the edges of its tiles, transposed, batched, broadcast") {
-  if (!cuda::available()) return;
+  if (cuda::skip_without_device()) return;
   std::mt19937_64 random(1);
   for (DType dtype : {float32, float64})
     for (Shape s : {Shape{1, 1, 1}, Shape{3, 5, 7}, Shape{64, 64, 16}, Shape{65, 63, 17}, Shape{130, 70, 33},
@@ -63,7 +63,7 @@ TEST_CASE("cuda kernels: matmul at the edges of its tiles, transposed, batched, 
 }
 
 TEST_CASE("cuda kernels: reductions in every layout, cut into chunks or not") {
-  if (!cuda::available()) return;
+  if (cuda::skip_without_device()) return;
   std::mt19937_64 random(2);
   struct Case {
     Shape shape;
@@ -101,7 +101,7 @@ TEST_CASE("cuda kernels: reductions in every layout, cut into chunks or not") {
 }
 
 TEST_CASE("cuda kernels: NaN wins an extreme, and its first index is kept") {
-  if (!cuda::available()) return;
+  if (cuda::skip_without_device()) return;
   std::mt19937_64 random(3);
   std::vector<float> values = integers({700}, float32, random).to_vector<float>();
   values[433] = values[129] = values[691] = std::numeric_limits<float>::quiet_NaN();
@@ -115,7 +115,7 @@ TEST_CASE("cuda kernels: NaN wins an extreme, and its first index is kept") {
 }
 
 TEST_CASE("cuda kernels: elementwise loops over strided and broadcast operands") {
-  if (!cuda::available()) return;
+  if (cuda::skip_without_device()) return;
   std::mt19937_64 random(4);
   for (Shape shape : {Shape{1}, Shape{1023}, Shape{5, 6, 7}, Shape{3, 1, 70, 9}}) {
     CAPTURE(shape.str());
