@@ -16,8 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// ---- what is known of the sets
-// -------------------------------------------------------------------------------
+// ---- what is known of the sets ------------------------------------------------------------------
 
 struct Known {
   const char* name;
@@ -86,8 +85,7 @@ constexpr IdxPart kIdxParts[] = {
     {"fashion_mnist", Part::test, "t10k", even(1000), 0x678fe0b1, 0x80142c1f},
 };
 
-// ---- where they are
-// ------------------------------------------------------------------------------------------
+// ---- where they are -----------------------------------------------------------------------------
 
 const Known& known_set(const std::string& name) {
   for (const Known& known : kSets)
@@ -144,8 +142,7 @@ fs::path folder_of(const Known& known) {
        known.folder, "/");
 }
 
-// ---- reading and checking
-// ------------------------------------------------------------------------------------
+// ---- reading and checking -----------------------------------------------------------------------
 
 void check_classes(const std::string& where, const Tensor& labels, const ClassCounts& expected) {
   ClassCounts counts{};

@@ -13,8 +13,7 @@
 
 namespace tenon {
 
-// ---- the thread
-// ----------------------------------------------------------------------------------------------
+// ---- the thread ---------------------------------------------------------------------------------
 
 /// Makes the batches from a cursor on, at most `depth` ahead. An exception ends its work and waits in the
 /// queue at the place of the batch.
@@ -80,8 +79,7 @@ class DataLoader::Worker {
   std::thread thread_;
 };
 
-// ---- the loader
-// ----------------------------------------------------------------------------------------------
+// ---- the loader ---------------------------------------------------------------------------------
 
 namespace {
 

@@ -3,10 +3,9 @@
 #pragma once
 
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "core/tensor.h"
+#include "data/named_tensors.h"
 #include "data/reader.h"
 
 namespace tenon {
@@ -20,9 +19,6 @@ Tensor read_npy(FileReader& in);
 /// The bytes of the .npy file that holds `tensor` (on the host, any dtype): version 1.0, C order, or Fortran
 /// order if that is how the elements lie.
 std::string encode_npy(const Tensor& tensor);
-
-/// Arrays by name, in the order of the file.
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 /// Reads a .npz archive: every member must be an array `<name>.npy`, stored or deflated, with a correct
 /// CRC-32. Encrypted members, zip64 sizes (4 GiB and more), overlapping members and repeated names are

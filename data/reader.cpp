@@ -13,8 +13,7 @@
 
 namespace tenon {
 
-// ---- ByteSource
-// ----------------------------------------------------------------------------------------------
+// ---- ByteSource ---------------------------------------------------------------------------------
 
 struct ByteSource::Impl {
   std::string name;
@@ -78,8 +77,17 @@ void ByteSource::read_at(uint64_t offset, void* out, uint64_t count) const {
   }
 }
 
-// ---- Inflater
-// ------------------------------------------------------------------------------------------------
+std::optional<uint64_t> tensor_bytes(const Shape& shape, DType dtype) {
+  auto bytes = static_cast<int64_t>(size_of(dtype));
+  bool empty = false;
+  for (int64_t extent : shape) {
+    empty |= extent == 0;
+    if (__builtin_mul_overflow(bytes, std::max<int64_t>(extent, 1), &bytes)) return std::nullopt;
+  }
+  return empty ? 0 : static_cast<uint64_t>(bytes);
+}
+
+// ---- Inflater -----------------------------------------------------------------------------------
 
 /// Unpacks a window of a source that holds either gzip members or one raw deflate stream, and nothing else.
 class Inflater {
@@ -168,8 +176,7 @@ class Inflater {
   z_stream stream_{};
 };
 
-// ---- FileReader
-// ----------------------------------------------------------------------------------------------
+// ---- FileReader ---------------------------------------------------------------------------------
 
 FileReader::FileReader(ByteSource source, const std::string& part, uint64_t begin, uint64_t end)
     : source_(std::move(source)), name_(source_.name()), offset_(begin), end_(end) {
@@ -229,7 +236,9 @@ std::string FileReader::read_string(uint64_t bytes, const char* what) {
 }
 
 Tensor FileReader::read_tensor(const Shape& shape, DType dtype, const char* what) {
-  const uint64_t bytes = require(static_cast<uint64_t>(shape.numel()), size_of(dtype), what);
+  const auto declared = tensor_bytes(shape, dtype);
+  if (!declared) refuse(what, ": shape ", shape, " is too large");
+  const uint64_t bytes = require(*declared / size_of(dtype), size_of(dtype), what);
   Tensor tensor = Tensor::empty(shape, dtype);
   if (bytes > 0) read(tensor.raw(), bytes, what);
   return tensor;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +37,10 @@ class ByteSource {
   explicit ByteSource(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };
+
+/// Bytes of a tensor of this shape, or nothing if that, with extents of 0 taken as 1, does not fit 63 bits:
+/// such a shape has no strides.
+std::optional<uint64_t> tensor_bytes(const Shape& shape, DType dtype);
 
 class Inflater;
 
