@@ -38,8 +38,9 @@ __device__ void load_piece(T* piece, const T* x, int64_t first, int64_t extent, 
   }
 }
 
+// Two blocks a multiprocessor leave a thread 128 registers; with fewer it spilled on one architecture.
 template <class T>
-__global__ void __launch_bounds__(kSide* kSide)
+__global__ void __launch_bounds__(kSide* kSide, 2)
     matmul_kernel(MatmulPlan plan, T* __restrict__ c, const T* __restrict__ a, const T* __restrict__ b) {
   TENON_SHARED(T, a_piece, kStep * kPitch);
   TENON_SHARED(T, b_piece, kStep * kPitch);
