@@ -40,11 +40,11 @@ CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(NVCC))
 NVCCFLAGS := -std=c++20 -O3 --expt-relaxed-constexpr -I. -DTENON_CUDA_NATIVE -Werror all-warnings \
   $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) -Xcompiler -fopenmp
 CPPFLAGS += -isystem $(CUDA_HOME)/include
-LDLIBS += -L$(CUDA_HOME)/lib64 -lcudart
+LDLIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread
 endif
 
 LIB_SRC := $(wildcard core/*.cpp core/ops/*.cpp core/cpu/*.cpp autograd/*.cpp autograd/ops/*.cpp data/*.cpp \
-  nn/*.cpp nn/*/*.cpp cuda/runtime/*.cpp)
+  nn/*.cpp nn/*/*.cpp cuda/runtime/*.cpp cuda/kernels/*.cpp)
 ifeq ($(CUDA),emulated)
 LIB_SRC += $(wildcard cuda/emulation/*.cpp)
 endif
@@ -80,6 +80,8 @@ $(FLAGS_FILE): force
 	@mkdir -p $(@D); echo '$(FLAGS_TEXT)' | cmp -s - $@ || echo '$(FLAGS_TEXT)' > $@
 
 $(B)/core/cpu/%.o $(B)/cuda/kernels/%.o: OPT = $(KERNEL_OPT)
+# results.json names the architecture that the program was built for.
+$(B)/papers/experiment/results.cpp.o: CPPFLAGS += -DTENON_ARCH='"$(ARCH)"'
 # The fiber scheduler switches stacks, which the thread sanitizer must not instrument.
 $(B)/cuda/emulation/%.o: CXXFLAGS := $(filter-out -fsanitize=thread,$(CXXFLAGS))
 

@@ -1,0 +1,21 @@
+// The test program. Linking it asks for every part of every op (core/ops/contract.h).
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "core/ops/contract.h"
+#include "core/parallel.h"
+#include "tests/catalogue/row.h"
+#include "tests/seed.h"
+
+int main(int argc, char** argv) {
+  doctest::Context context(argc, argv);
+  int count = 0;
+  tenon::contract::ops(count);
+  std::printf("%d ops (%d with a backward, %d with a CUDA kernel, %d catalogue rows), seed %llu, %d threads\n", count,
+              tenon::contract::linked_backwards(), tenon::contract::linked_cuda_entries(), tenon::catalogue::linked_rows(),
+              static_cast<unsigned long long>(tenon::test_seed()), tenon::num_threads());
+  return context.run();
+}
