@@ -7,11 +7,13 @@
 
 #include "core/ops/contract.h"
 #include "core/parallel.h"
+#include "cuda/runtime/device_runtime.h"
 #include "tests/catalogue/row.h"
 #include "tests/seed.h"
 
 int main(int argc, char** argv) {
   doctest::Context context(argc, argv);
+  tenon::cuda::set_memory_guard(true);  // a host access to device memory ends the run at its line
   int count = 0;
   tenon::contract::ops(count);
   std::printf("%d ops (%d with a backward, %d with a CUDA kernel, %d catalogue rows), seed %llu, %d threads\n", count,

@@ -1,7 +1,7 @@
 // What the tests of the CUDA device share: an array in device memory, and the word that a test is skipped.
 #pragma once
 
-#include <doctest.h>
+#include <doctest/doctest.h>
 
 #include <vector>
 

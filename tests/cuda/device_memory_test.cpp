@@ -2,7 +2,7 @@
 // runtime's back, and addresses that are not device memory are refused.
 #if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
 
-#include <doctest.h>
+#include <doctest/doctest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
 // kernel.
 #if defined(TENON_CUDA_EMULATED)
 
-#include <doctest.h>
+#include <doctest/doctest.h>
 
 #include <cmath>
 #include <string>

@@ -4,7 +4,7 @@
 // that a kernel was launched.
 #if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
 
-#include <doctest.h>
+#include <doctest/doctest.h>
 
 #include <limits>
 #include <random>
