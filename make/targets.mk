@@ -4,3 +4,8 @@ all: $(LIB) $(TESTS) $(if $(BENCH_SRC),$(BENCH)) $(PAPER_BIN)
 
 test: all
 	@$(TESTS) $(if $(TEST),-tc="$(TEST)")
+
+# The index page over all runs.
+.PHONY: report
+report: $(B)/bin/report_index
+	@$(B)/bin/report_index

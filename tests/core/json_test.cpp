@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "doctest/doctest.h"
+#include "tests/seed.h"
 #include "tests/temporary_folder.h"
 
 using namespace tenon;
@@ -58,9 +59,7 @@ Json random_json(std::mt19937_64& random, int depth) {
 }  // namespace
 
 TEST_CASE("json: random values are read back as they were written") {
-  const auto seed = std::random_device{}();
-  CAPTURE(seed);
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(test_seed());
   for (int i = 0; i < 500; ++i) {
     const Json value = random_json(random, 5);
     CHECK(Json::parse(value.dump(), "t.json") == value);

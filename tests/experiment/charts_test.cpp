@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "doctest/doctest.h"
 #include "papers/experiment/axis.h"
+#include "tests/seed.h"
 
 using namespace tenon;
 using namespace tenon::experiment;
@@ -31,9 +32,7 @@ TEST_CASE("axis: linear ticks are round and inside the range") {
   CHECK(labels(linear_ticks(-0.35, 0.35, 4)) == std::vector<std::string>{"-0.2", "0", "0.2"});
   CHECK(labels(linear_ticks(97.1, 98.6, 5)) == std::vector<std::string>{"97.5", "98", "98.5"});
   CHECK(linear_ticks(3, 3, 5) == std::vector<double>{3});
-  const auto seed = std::random_device{}();
-  CAPTURE(seed);
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(test_seed());
   for (int i = 0; i < 1000; ++i) {
     const double low =
         std::ldexp(static_cast<double>(random() % 2000) - 1000, static_cast<int>(random() % 60) - 30);
