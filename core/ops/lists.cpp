@@ -13,10 +13,13 @@ namespace {
 // Gathers the entries of one call. The vectors are kept from call to call, so that a training step allocates nothing.
 class Call {
  public:
-  Call(const char* op, TensorList written) : op_(op), items_(kept_items()), copies_(kept_copies()) {
+  enum class Access { reads, writes };
+  /// `main` is the list that the kernel calls a: what is updated, for all ops but norms.
+  Call(const char* op, TensorList main, Access access = Access::writes)
+      : op_(op), items_(kept_items()), copies_(kept_copies()) {
     items_.clear();
     copies_.clear();
-    for (const Tensor& t : written) add(t);
+    for (const Tensor& t : main) add(t, access);
   }
   ~Call() { copies_.clear(); }
   Call(const Call&) = delete;
@@ -53,12 +56,12 @@ class Call {
     }
   }
 
-  /// To be called before a kernel runs; false if there is nothing to do.
-  bool ready(bool writes, TensorList written) const {
-    if (writes)
-      for (const Tensor& t : written) t.bump_version(op_);
-    return total_ > 0;
+  /// Tells the versions of what is about to be written; false if there is nothing to do.
+  bool writes(TensorList written) const {
+    for (const Tensor& t : written) t.bump_version(op_);
+    return !empty();
   }
+  bool empty() const { return total_ == 0; }
   cpu::ListLoop loop() const { return {items_.data(), static_cast<int64_t>(items_.size()), total_}; }
   DType dtype() const { return dtype_; }
 
@@ -72,17 +75,19 @@ class Call {
     return copies;
   }
 
-  void add(const Tensor& t) {
+  void add(const Tensor& t, Access access) {
     TENON_CHECK(t.defined(), op_, ": undefined tensor as entry ", items_.size());
     TENON_CHECK(is_floating(t.dtype()), op_, ": expects float32 or float64, got ", t.str(), " as entry ", items_.size());
     require_host(op_, t);
     if (items_.empty()) dtype_ = t.dtype();
     TENON_CHECK(t.dtype() == dtype_, op_, ": entries expect one dtype, ", dtype_, ", got ", t.str(), " as entry ",
                 items_.size());
-    TENON_CHECK(t.is_dense(), op_, ": expects dense tensors, got shape ", t.shape(), " with strides ", t.strides(),
-                " as entry ", items_.size());
+    bool dense = t.is_dense();
+    TENON_CHECK(dense || access == Access::reads, op_, ": expects dense tensors, got shape ", t.shape(), " with strides ",
+                t.strides(), " as entry ", items_.size());
+    if (!dense) copies_.push_back(t.clone());
     cpu::ListItem item;
-    item.a = t.raw();
+    item.a = dense ? t.raw() : copies_.back().raw();
     item.n = t.numel();
     item.start = total_;
     total_ += item.n;
@@ -123,34 +128,34 @@ class Call {
 void lists_axpy(double alpha, TensorList x, TensorList y) {
   Call call("lists_axpy", y);
   call.read(x, y);
-  if (call.ready(true, y)) cpu::lists_axpy(call.loop(), call.dtype(), alpha);
+  if (call.writes(y)) cpu::lists_axpy(call.loop(), call.dtype(), alpha);
 }
 
 void lists_lerp(TensorList y, TensorList x, double weight) {
   Call call("lists_lerp", y);
   call.read(x, y);
-  if (call.ready(true, y)) cpu::lists_lerp(call.loop(), call.dtype(), weight);
+  if (call.writes(y)) cpu::lists_lerp(call.loop(), call.dtype(), weight);
 }
 
 void lists_scale(TensorList x, double alpha) {
   Call call("lists_scale", x);
-  if (call.ready(true, x)) cpu::lists_scale(call.loop(), call.dtype(), alpha);
+  if (call.writes(x)) cpu::lists_scale(call.loop(), call.dtype(), alpha);
 }
 
 void lists_fill(TensorList x, double value) {
   Call call("lists_fill", x);
-  if (call.ready(true, x)) cpu::lists_fill(call.loop(), call.dtype(), value);
+  if (call.writes(x)) cpu::lists_fill(call.loop(), call.dtype(), value);
 }
 
 void lists_clamp(TensorList x, double low, double high) {
   TENON_CHECK(low <= high, "lists_clamp: expects low <= high, got ", low, " and ", high);
   Call call("lists_clamp", x);
-  if (call.ready(true, x)) cpu::lists_clamp(call.loop(), call.dtype(), low, high);
+  if (call.writes(x)) cpu::lists_clamp(call.loop(), call.dtype(), low, high);
 }
 
 double lists_norm2(TensorList x) {
-  Call call("lists_norm2", x);
-  return call.ready(false, x) ? std::sqrt(cpu::lists_sum_of_squares(call.loop(), call.dtype())) : 0;
+  Call call("lists_norm2", x, Call::Access::reads);
+  return call.empty() ? 0 : std::sqrt(cpu::lists_sum_of_squares(call.loop(), call.dtype()));
 }
 
 void sgd_step(TensorList parameters, TensorList gradients, TensorList momentum, std::span<const int64_t> step_counts,
@@ -161,7 +166,7 @@ void sgd_step(TensorList parameters, TensorList gradients, TensorList momentum, 
   call.read(gradients, parameters);
   call.state(0, momentum, parameters, step.momentum != 0);
   call.step_counts(step_counts);
-  if (call.ready(true, parameters)) cpu::sgd_step(call.loop(), call.dtype(), step);
+  if (call.writes(parameters)) cpu::sgd_step(call.loop(), call.dtype(), step);
 }
 
 void adam_step(TensorList parameters, TensorList gradients, TensorList first_moments, TensorList second_moments,
@@ -172,7 +177,7 @@ void adam_step(TensorList parameters, TensorList gradients, TensorList first_mom
   call.state(1, second_moments, parameters, true);
   call.state(2, maxima, parameters, !maxima.empty());
   call.step_counts(step_counts);
-  if (call.ready(true, parameters)) cpu::adam_step(call.loop(), call.dtype(), step, !maxima.empty());
+  if (call.writes(parameters)) cpu::adam_step(call.loop(), call.dtype(), step, !maxima.empty());
 }
 
 void rmsprop_step(TensorList parameters, TensorList gradients, TensorList mean_squares, TensorList momentum,
@@ -182,7 +187,7 @@ void rmsprop_step(TensorList parameters, TensorList gradients, TensorList mean_s
   call.state(0, mean_squares, parameters, true);
   call.state(1, momentum, parameters, step.momentum != 0);
   call.state(2, means, parameters, step.centred);
-  if (call.ready(true, parameters)) cpu::rmsprop_step(call.loop(), call.dtype(), step);
+  if (call.writes(parameters)) cpu::rmsprop_step(call.loop(), call.dtype(), step);
 }
 
 void adadelta_step(TensorList parameters, TensorList gradients, TensorList mean_squares, TensorList mean_updates,
@@ -191,7 +196,7 @@ void adadelta_step(TensorList parameters, TensorList gradients, TensorList mean_
   call.read(gradients, parameters);
   call.state(0, mean_squares, parameters, true);
   call.state(1, mean_updates, parameters, true);
-  if (call.ready(true, parameters)) cpu::adadelta_step(call.loop(), call.dtype(), step);
+  if (call.writes(parameters)) cpu::adadelta_step(call.loop(), call.dtype(), step);
 }
 
 }  // namespace tenon
