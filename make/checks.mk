@@ -1,0 +1,50 @@
+# Checks of the source and of what `make test` cannot see.
+
+.PHONY: asan fuzz check-deep format lint size
+
+#: asan | 10 min | the suite under the address and undefined-behaviour sanitizers
+asan:
+	@$(MAKE) SAN=address run-tests
+.PHONY: run-tests
+run-tests: $(TESTS)
+	@$(TESTS)
+
+FUZZ_SECONDS ?= 60
+#: fuzz | 10 min | fuzz each file reader for FUZZ_SECONDS (default 60) of CPU
+fuzz: | installed
+	@$(call install,$(LINT_PACKAGES))
+	@sh tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+SOURCES := $(shell git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' 2>/dev/null)
+#: format | 10 s | clang-format every source
+format:
+	@$(call install,$(LINT_PACKAGES))
+	@clang-format -i $(SOURCES)
+
+# What changed since LINT_BASE is given to clang-tidy, which is slow; all of it with LINT_BASE=all.
+LINT_BASE ?= all
+TIDY_SOURCES = $(filter %.cpp,$(if $(filter all,$(LINT_BASE)),$(SOURCES),$(shell git diff --name-only --diff-filter=d $(LINT_BASE))))
+#: lint | 5 min | format check, clang-tidy, cppcheck (LINT_BASE=commit: only what changed since)
+lint: | installed
+	@$(call install,$(LINT_PACKAGES))
+	@clang-format --dry-run -Werror $(SOURCES) && echo "format: clean"
+	@printf '%s\n' $(TIDY_SOURCES) | xargs -r -P $(NPROC) -n 4 clang-tidy --quiet --warnings-as-errors='*' 2>/dev/null -- \
+	  -std=c++20 -I. -isystem /usr/include/eigen3 -DTENON_CUDA_EMULATED && echo "clang-tidy: clean"
+	@cppcheck --std=c++20 --quiet --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck -j $(NPROC) \
+	  --enable=warning,performance,portability -I. core autograd data nn papers cuda/runtime cuda/emulation bench && echo "cppcheck: clean"
+
+#: size | 1 s | lines a folder
+size:
+	@for d in core core/ops core/cpu autograd autograd/ops cuda nn data papers tests bench; do \
+	  case $$d in cuda|nn|papers|tests|bench) depth=9;; *) depth=1;; esac; \
+	  printf '  %-14s %6d lines\n' $$d $$(find $$d -maxdepth $$depth -name '*.h' -o -maxdepth $$depth -name '*.cpp' -o -maxdepth $$depth -name '*.cu' | xargs cat | wc -l); done
+	@printf '  %-14s %6d lines\n' total $$(cat $(SOURCES) | wc -l)
+
+#: check-deep | 60 min | what is too long for every day: sanitizers, AVX2 build, fuzzing, full lint, more emulation schedules
+check-deep:
+	@$(MAKE) test
+	@$(MAKE) asan
+	@$(MAKE) ARCH=x86-64-v3 run-tests
+	@for seed in 1 2 3; do TENON_CUDA_SCHEDULE_SEED=$$seed $(TESTS) -tc="*CUDA*,*cuda*" || exit 1; done
+	@$(MAKE) fuzz
+	@$(MAKE) lint

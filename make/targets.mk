@@ -1,11 +1,87 @@
-# What users ask for.
-.PHONY: all test setup
+# What users ask for. A line `#: target | time on two cores | what it does` before a target is its entry in `make help`.
+
+.PHONY: all test smoke report data install clean help probe bench bench-peers
+
+#: all | 5 min | build everything (the default)
 all: $(LIB) $(TESTS) $(if $(BENCH_SRC),$(BENCH)) $(PAPER_BIN)
 
+#: test | 12 min | install what is missing, build, and pass the whole suite (TEST=pattern picks test cases)
 test: all
 	@$(TESTS) $(if $(TEST),-tc="$(TEST)")
 
-# The index page over all runs.
-.PHONY: report
+# ---- experiments ---------------------------------------------------------------------------------------------------
+# DATA, SEEDS, ARMS, SCALE, DEVICE, THREADS, OUT and RESUME=1 go to the program's options of the same names.
+EXPERIMENT_OPTIONS = --data $(DATA) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ARMS),--arms $(ARMS)) \
+  $(if $(SCALE),--scale $(SCALE)) $(if $(DEVICE),--device $(DEVICE)) $(if $(THREADS),--threads $(THREADS)) \
+  $(if $(OUT),--out $(OUT)) $(if $(RESUME),--resume)
+PAPER_TARGETS := $(filter-out report_index,$(notdir $(PAPER_BIN)))
+
+.PHONY: $(PAPER_TARGETS)
+#: deephoyer | 45 min | the DeepHoyer paper on Fashion-MNIST (DATA=mnist, SEEDS=3, ARMS=all, SCALE=smoke|scaled|paper, RESUME=1)
+$(PAPER_TARGETS): %: $(B)/bin/% | data-packages
+	@$< $(EXPERIMENT_OPTIONS)
+
+#: smoke | 1 min | every paper at smoke scale
+smoke: $(PAPER_TARGETS:%=smoke-%)
+.PHONY: $(PAPER_TARGETS:%=smoke-%)
+$(PAPER_TARGETS:%=smoke-%): smoke-%: $(B)/bin/% | data-packages
+	@$< --data $(DATA) --scale smoke --out build/smoke/$* >build/smoke-$*.log 2>&1 || { cat build/smoke-$*.log; exit 1; }
+	@echo "smoke $*: passed"
+
+#: report | 1 s | the index page over all runs
 report: $(B)/bin/report_index
 	@$(B)/bin/report_index
+
+.PHONY: data-packages
+data-packages:
+	@if command -v dpkg >/dev/null; then $(call install,$(DATA_PACKAGES)); fi
+
+#: data | 5 min | fetch the official data sets into the cache, with checksums (needs a network)
+data:
+	@sh data/fetch.sh
+
+# ---- speed -----------------------------------------------------------------------------------------------------------
+#: bench | 3 min | kernel microbenchmarks: floor, measured, peers (FILTER=name, THREADS=n)
+bench: $(BENCH)
+	@$(BENCH) $(if $(FILTER),--filter $(FILTER)) $(if $(THREADS),--threads $(THREADS)) --json build/bench.json
+
+PEERS ?= build/peers
+#: bench-peers | 10 min | Tenon beside PyTorch in one run, on the same cores (makes a virtual environment first)
+bench-peers: $(BENCH) $(PEERS)/ready
+	@$(PEERS)/bin/python bench/peers.py --bench $(BENCH) --threads $(or $(THREADS),$(NPROC)) \
+	  $(if $(FILTER),--filter $(FILTER)) --json build/bench-peers.json
+$(PEERS)/ready:
+	@$(call install,python3-venv)
+	@python3 -m venv $(PEERS) && $(PEERS)/bin/pip install -q torch numpy && touch $@
+
+# ---- housekeeping ----------------------------------------------------------------------------------------------------
+HEADERS := $(wildcard core/*.h core/ops/*.h autograd/*.h autograd/ops/*.h data/*.h nn/*.h nn/*/*.h)
+#: install | 5 s | libtenon.a, headers and a pkg-config file under PREFIX (default /usr/local)
+install: $(LIB)
+	@for h in $(HEADERS); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/tenon/$$h; done
+	@install -D -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib/libtenon.a
+	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: tenon' 'Description: A tensor engine written by hand in C++20' \
+	  'Version: 0.1' 'Cflags: -std=c++20 -I$${prefix}/include/tenon' 'Libs: -L$${prefix}/lib -ltenon $(LDFLAGS) $(LDLIBS)' \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tenon.pc
+	@echo "installed under $(DESTDIR)$(PREFIX)"
+
+#: clean | 1 s | remove build/ (runs/ stays)
+clean:
+	@rm -rf build
+
+#: probe | 1 s | which packages and devices are here
+probe:
+	@echo "packages:"
+	@for p in $(PACKAGES) $(DATA_PACKAGES) $(LINT_PACKAGES); do \
+	  if dpkg -s $$p 2>/dev/null | grep -q '^Status: install ok installed'; then echo "  ✓ $$p"; else echo "  ✗ $$p"; fi; done
+	@echo "devices:"
+	@echo "  ✓ cpu: $(NPROC) cores, ARCH=$(ARCH)"
+	@if [ -e /dev/nvidia0 ]; then echo "  ✓ a CUDA card"; else echo "  ✗ a CUDA card (CUDA=$(CUDA))"; fi
+	@if [ -n "$(NVCC)" ]; then echo "  ✓ nvcc: $(NVCC)"; else echo "  ✗ nvcc (only CUDA=native needs it)"; fi
+	@if [ -n "$$TENON_DATA" ]; then echo "  ✓ TENON_DATA=$$TENON_DATA"; else echo "  ✗ TENON_DATA (optional: a folder of data sets)"; fi
+
+#: help | 1 s | this
+help: probe
+	@echo; echo "make TARGET [ARCH=native|x86-64-v3] [CUDA=emulated|native|off] [SAN=address|thread]"; echo
+	@awk -F' *[|] *' '/^#: /{sub(/^#: /, "", $$1); printf "  %-14s %-8s %s\n", $$1, $$2, $$3}' make/targets.mk make/checks.mk
