@@ -131,25 +131,26 @@ State Module::state() const {
   return out;
 }
 
-void Module::load_state(const State& state) {
-  State mine = this->state();
+void Module::load_state(const State& state) { copy_state(kind(), state, this->state()); }
+
+void copy_state(const char* who, const State& from, const State& to) {
   std::string wrong;
-  for (const auto& [name, tensor] : mine) {
-    auto found = state.find(name);
-    if (found == state.end()) {
+  for (const auto& [name, tensor] : to) {
+    auto found = from.find(name);
+    if (found == from.end()) {
       wrong += concat("; missing '", name, "' ", tensor.shape());
       continue;
     }
     const Tensor& given = found->second;
-    TENON_CHECK(given.defined(), kind(), ": load_state: '", name, "' is an undefined tensor");
+    TENON_CHECK(given.defined(), who, ": load_state: '", name, "' is an undefined tensor");
     if (given.shape() != tensor.shape() || given.dtype() != tensor.dtype())
       wrong += concat("; '", name, "' expects ", tensor.dtype(), " ", tensor.shape(), ", got ", given.dtype(), " ",
                       given.shape());
   }
-  for (const auto& [name, tensor] : state)
-    if (!mine.contains(name)) wrong += concat("; unexpected '", name, "' ", tensor.shape());
-  TENON_CHECK(wrong.empty(), kind(), ": load_state: the state does not fit", wrong);
-  for (const auto& [name, tensor] : mine) tensor.copy_(state.at(name));
+  for (const auto& [name, tensor] : from)
+    if (!to.contains(name)) wrong += concat("; unexpected '", name, "' ", tensor.shape());
+  TENON_CHECK(wrong.empty(), who, ": load_state: the state does not fit", wrong);
+  for (const auto& [name, tensor] : to) tensor.copy_(from.at(name));
 }
 
 State clone_state(const State& state) {

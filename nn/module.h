@@ -118,5 +118,8 @@ class Module {
 
 /// Deep copies of the tensors of a state, in memory of their own.
 State clone_state(const State& state);
+/// Copies `from` into the tensors of `to`. Throws Error in the name of `who`, before anything is changed, as
+/// Module::load_state does.
+void copy_state(const char* who, const State& from, const State& to);
 
 }  // namespace tenon
