@@ -141,7 +141,7 @@ std::vector<Member> read_directory(const ByteSource& source) {
 Tensor read_member(const ByteSource& source, const Member& member) {
   FileReader in = member.method == kStored
                       ? FileReader::window(source, member.data, member.packed, member.name)
-                      : FileReader::deflated(source, member.data, member.packed, member.name);
+                      : FileReader::deflated(source, member.data, member.packed, Packing::raw, member.name);
   if (in.remaining() != member.unpacked)
     in.refuse("expected ", member.unpacked, " bytes, got ", in.remaining());
   Tensor tensor = read_npy(in);

@@ -92,12 +92,13 @@ std::optional<uint64_t> tensor_bytes(const Shape& shape, DType dtype) {
 /// Unpacks a window of a source that holds either gzip members or one raw deflate stream, and nothing else.
 class Inflater {
  public:
-  enum class Format { gzip, raw_deflate };
-
-  Inflater(ByteSource source, uint64_t begin, uint64_t length, Format format)
-      : source_(std::move(source)), begin_(begin), length_(length), format_(format), input_(kBufferBytes) {
-    // 15: the largest window; +16: gzip wrapper, whose CRC and size zlib checks; negative: no wrapper.
-    const int status = inflateInit2(&stream_, format == Format::gzip ? 15 + 16 : -15);
+  Inflater(ByteSource source, uint64_t begin, uint64_t length, Packing packing)
+      : source_(std::move(source)), begin_(begin), length_(length), packing_(packing), input_(kBufferBytes) {
+    // 15: the largest window; +16: gzip's wrapper instead of zlib's (zlib checks the sums of both); negative:
+    // none.
+    const int status = inflateInit2(&stream_, packing == Packing::gzip   ? 15 + 16
+                                              : packing == Packing::zlib ? 15
+                                                                         : -15);
     TENON_CHECK(status == Z_OK, source_.name(), ": zlib cannot start (status ", status, ")");
   }
   Inflater(const Inflater&) = delete;
@@ -152,7 +153,7 @@ class Inflater {
   void end_of_stream() {
     if (stream_.avail_in == 0 && consumed_ == length_) {
       finished_ = true;
-    } else if (format_ == Format::gzip) {
+    } else if (packing_ == Packing::gzip) {
       inflateReset(&stream_);  // a next member; zlib refuses what does not begin like one
     } else {
       refuse("expected the end of the packed data, ", length_ - packed_offset(), " more bytes follow");
@@ -169,7 +170,7 @@ class Inflater {
   ByteSource source_;
   uint64_t begin_;
   uint64_t length_;
-  Format format_;
+  Packing packing_;
   std::vector<uint8_t> input_;
   uint64_t consumed_ = 0;  // packed bytes handed to zlib's input
   bool finished_ = false;
@@ -187,7 +188,7 @@ FileReader::FileReader(ByteSource source) : FileReader(source, "", 0, source.siz
   uint8_t magic[2] = {};
   if (end_ >= 2) source_.read_at(0, magic, 2);
   if (magic[0] == 0x1f && magic[1] == 0x8b) {
-    inflater_ = std::make_unique<Inflater>(source_, 0, end_, Inflater::Format::gzip);
+    inflater_ = std::make_unique<Inflater>(source_, 0, end_, Packing::gzip);
     end_ = inflater_->measure();
   }
 }
@@ -198,9 +199,10 @@ FileReader FileReader::window(ByteSource source, uint64_t begin, uint64_t length
   return FileReader(std::move(source), part, begin, begin + length);
 }
 
-FileReader FileReader::deflated(ByteSource source, uint64_t begin, uint64_t length, const std::string& part) {
+FileReader FileReader::deflated(ByteSource source, uint64_t begin, uint64_t length, Packing packing,
+                                const std::string& part) {
   FileReader in = window(std::move(source), begin, length, part);
-  in.inflater_ = std::make_unique<Inflater>(in.source_, begin, length, Inflater::Format::raw_deflate);
+  in.inflater_ = std::make_unique<Inflater>(in.source_, begin, length, packing);
   in.offset_ = 0;
   in.end_ = in.inflater_->measure();
   return in;

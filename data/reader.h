@@ -42,6 +42,9 @@ class ByteSource {
 /// such a shape has no strides.
 std::optional<uint64_t> tensor_bytes(const Shape& shape, DType dtype);
 
+/// How packed bytes are wrapped: RFC 1952, 1950, or 1951 alone.
+enum class Packing { gzip, zlib, raw };
+
 class Inflater;
 
 /// Reads a source from front to back. Sizes count unpacked bytes.
@@ -54,8 +57,9 @@ class FileReader {
   /// Reads bytes [begin, begin + length) of the source as they are. Throws if the source does not hold them.
   /// `part` names them in errors, behind the file.
   static FileReader window(ByteSource source, uint64_t begin, uint64_t length, const std::string& part = "");
-  /// Reads the raw deflate stream that fills exactly bytes [begin, begin + length) of the source.
-  static FileReader deflated(ByteSource source, uint64_t begin, uint64_t length,
+  /// Reads the deflate stream, bare or in zlib's wrapper, that fills exactly bytes [begin, begin + length) of
+  /// the source.
+  static FileReader deflated(ByteSource source, uint64_t begin, uint64_t length, Packing packing,
                              const std::string& part = "");
   FileReader(FileReader&&) noexcept;
   ~FileReader();

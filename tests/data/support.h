@@ -34,6 +34,7 @@ inline std::string pack(std::string_view bytes, int window_bits) {
   return out;
 }
 inline std::string gzip(std::string_view bytes) { return pack(bytes, 15 + 16); }
+inline std::string zlib(std::string_view bytes) { return pack(bytes, 15); }
 inline std::string raw_deflate(std::string_view bytes) { return pack(bytes, -15); }
 
 /// The message of the Error that reading `bytes` throws; fails the test, and returns "", if none is thrown.
