@@ -1,0 +1,109 @@
+// Every op that a header declares is in core/ops/list.inc, so that none escapes the link contract and the
+// catalogue; and what the list promises is declared.
+#include <doctest/doctest.h>
+
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+
+#include "core/ops/contract.h"
+#include "tests/house/source_tree.h"
+
+using namespace tenon::house;
+
+namespace {
+
+struct Function {
+  std::string header;
+  std::string result;
+};
+
+// Functions declared at namespace level, which clang-format puts at column 0, by name.
+std::multimap<std::string, Function> functions_in(const std::string& folder) {
+  static const std::regex pattern(R"(^(?:inline )?([A-Za-z_][\w:<>, ]*[\w>])[ &*]+(\w+)\((?!\)\(\*))");
+  std::multimap<std::string, Function> found;
+  for (const std::string& header : files_under({folder}, {".h"}))
+    for (const std::string& line : lines_of(without_comments(read_file(header)))) {
+      std::smatch match;
+      if (std::regex_search(line, match, pattern)) found.insert({match[2], {header, match[1]}});
+    }
+  return found;
+}
+
+// Does a function of this result type compute on tensors? Questions about shapes and plain numbers are not
+// ops.
+bool is_op_result(const std::string& type) {
+  static const std::set<std::string> plain = {"bool",    "int",        "int64_t",     "uint64_t",
+                                              "size_t",  "const char", "std::string", "Shape",
+                                              "Strides", "Dims",       "DType",       "Device"};
+  return plain.count(type) == 0;
+}
+
+// Functions of core/ops that are no ops of the list, each with the reason.
+const std::map<std::string, std::string>& not_ops() {
+  static const std::map<std::string, std::string> table = {
+      {"binary_into", "the building block of the binary ops, into existing memory"},
+      {"unary_into", "the building block of the unary ops, into existing memory"},
+      {"copy_into", "the building block of Tensor's copies"},
+      {"fill_into", "the building block of Tensor::fill_"},
+      {"sum_to", "sum over the broadcast axes: made of sum and reshape"},
+  };
+  return table;
+}
+
+// Headers of core/ops that declare no ops but what ops are made with.
+bool declares_ops(const std::string& header) {
+  return header != "core/ops/contract.h" && header != "core/ops/dispatch.h" &&
+         header != "core/ops/iteration.h";
+}
+
+std::map<std::string, tenon::contract::OpInfo> listed() {
+  std::map<std::string, tenon::contract::OpInfo> ops;
+  int count = 0;
+  const tenon::contract::OpInfo* info = tenon::contract::ops(count);
+  for (int i = 0; i < count; ++i) {
+    CHECK_MESSAGE(ops.count(info[i].name) == 0, info[i].name, " is in core/ops/list.inc twice");
+    ops[info[i].name] = info[i];
+  }
+  return ops;
+}
+
+}  // namespace
+
+TEST_CASE("house: every op declared in core/ops is in core/ops/list.inc") {
+  const auto ops = listed();
+  const auto declared = functions_in("core/ops");
+  CHECK(declared.size() > 60);
+  for (const auto& [name, function] : declared) {
+    if (!declares_ops(function.header) || !is_op_result(function.result) || not_ops().count(name)) continue;
+    CHECK_MESSAGE(
+        ops.count(name) == 1, function.header, " declares ", name,
+        ", which is not in core/ops/list.inc (nor among the functions that are no ops, with the reason, in "
+        "tests/house/ops_listed_test.cpp)");
+  }
+  for (const auto& [name, reason] : not_ops()) {
+    CHECK_MESSAGE(declared.count(name) > 0, name, " is excused from the list but declared nowhere");
+    CHECK_MESSAGE(ops.count(name) == 0, name, " is in the list and excused from it");
+    CHECK(!reason.empty());
+  }
+}
+
+TEST_CASE("house: what core/ops/list.inc names is declared") {
+  const auto in_core = functions_in("core/ops");
+  const auto in_autograd = functions_in("autograd/ops");
+  const std::string tensor = without_comments(read_file("core/tensor.h"));
+  for (const auto& [name, info] : listed()) {
+    // Views are methods of Tensor.
+    bool method = std::regex_search(tensor, std::regex("Tensor " + name + R"(\()"));
+    CHECK_MESSAGE((in_core.count(name) > 0 || method), name,
+                  " is declared neither in core/ops/*.h nor in core/tensor.h");
+    if (info.differentiable != tenon::contract::Differentiable::no)
+      CHECK_MESSAGE(in_autograd.count(name) > 0, name,
+                    " has no declaration on Variables in autograd/ops/*.h");
+    bool twice = info.differentiable == tenon::contract::Differentiable::twice;
+    CHECK_MESSAGE(twice == std::string(info.reason).empty(), name,
+                  twice ? " is differentiable twice and needs no reason"
+                        : " is not differentiable twice and gives no reason");
+  }
+}
