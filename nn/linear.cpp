@@ -39,11 +39,11 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   return reshape(linear_rows(reshape(x, rows), weight, bias), shape);
 }
 
-Linear::Linear(int64_t in, int64_t out, LinearOptions options, Generator& generator) {
+Linear::Linear(int64_t in, int64_t out, Bias with_bias, Generator& generator) {
   TENON_CHECK(in >= 0 && out >= 0, "Linear: expects extents >= 0, got in ", in, ", out ", out);
   weight = add_parameter("weight", Tensor::empty({out, in}));
-  if (options.bias) bias = add_parameter("bias", Tensor::empty({out}));
-  init::layer_default(weight.value(), options.bias ? bias.value() : Tensor(), generator);
+  if (with_bias == Bias::yes) bias = add_parameter("bias", Tensor::empty({out}));
+  init::layer_default(weight.value(), with_bias == Bias::yes ? bias.value() : Tensor(), generator);
 }
 
 Shape Linear::walk(const Shape& input, LayerUses& uses) const {

@@ -10,15 +10,11 @@ namespace tenon {
 /// One node on the tape. Throws Error if the shapes do not fit.
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
 
-struct LinearOptions {
-  bool bias = true;
-};
-
 /// Fully connected layer. Parameters: `weight` [out, in] and `bias` [out], both U[-b, b) with b = 1 / sqrt(in)
 /// (PyTorch's default).
 class Linear : public Module {
  public:
-  Linear(int64_t in, int64_t out, LinearOptions options = {}, Generator& generator = default_generator());
+  Linear(int64_t in, int64_t out, Bias with_bias = Bias::yes, Generator& generator = default_generator());
 
   Variable forward(const Variable& x) override { return linear(x, weight, bias); }
   const char* kind() const override { return "Linear"; }

@@ -2,15 +2,17 @@
 // elements' shape.
 #pragma once
 
-#include "autograd/variable.h"
+#include "autograd/ops/softmax.h"
 
 namespace tenon {
 
 enum class Reduction { mean, sum, none };
 
-/// Softmax cross-entropy of logits [N, classes] against class numbers (int64 [N]): -log softmax(logits)[n, labels[n]].
-/// Reduced over N. Throws Error on other shapes or dtypes and on labels outside [0, classes).
-Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction reduction = Reduction::mean);
+/// Mean softmax cross-entropy of logits [N, classes, ...] against class numbers (int64 [N, ...]), with label smoothing:
+/// the op softmax_cross_entropy under the name that networks know it by.
+inline Variable cross_entropy(const Variable& logits, const Tensor& labels, double smoothing = 0) {
+  return softmax_cross_entropy(logits, labels, smoothing);
+}
 
 /// (x - target)^2; the shapes broadcast.
 Variable mse_loss(const Variable& x, const Variable& target, Reduction reduction = Reduction::mean);

@@ -28,6 +28,9 @@ struct NamedModule {
   Module* module;
 };
 
+/// Does a layer add a bias?
+enum class Bias { no, yes };
+
 /// Tensors by name: what a checkpoint holds.
 using State = std::map<std::string, Tensor>;
 

@@ -21,8 +21,6 @@ namespace {
 Tensor is_nonzero(const Tensor& x) { return not_equal(x, Tensor::scalar(0, x.dtype(), x.device())); }
 }  // namespace
 
-int64_t count_nonzero(const Tensor& x) { return static_cast<int64_t>(sum(is_nonzero(x).to(int64)).item()); }
-
 Tensor live_along(const Tensor& w, int64_t axis) {
   const int kept = normalize_axis("live_along", axis, w.rank());
   Tensor counts = is_nonzero(w).to(int64);

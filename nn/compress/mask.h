@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "core/ops/elementwise.h"
+#include "core/ops/reduce.h"
 #include "nn/module.h"
 
 namespace tenon {
@@ -16,7 +18,9 @@ Tensor mask_by_std(const Tensor& w, double multiple);
 double std_of(const Tensor& w);
 
 /// Elements that are not 0.
-int64_t count_nonzero(const Tensor& x);
+inline int64_t count_nonzero(const Tensor& x) {
+  return static_cast<int64_t>(sum(not_equal(x, Tensor::scalar(0, x.dtype(), x.device())).to(int64)).item());
+}
 /// For each index along `axis`: is any element there not 0? uint8 [extent]. Axis 0 of a weight asks which outputs
 /// (rows, filters) live, axis 1 which inputs (columns, channels).
 Tensor live_along(const Tensor& w, int64_t axis);

@@ -11,7 +11,7 @@ std::shared_ptr<Sequential> make_mlp(const std::vector<int64_t>& widths, Generat
   net->add("flatten", std::make_shared<Flatten>());
   for (size_t i = 1; i < widths.size(); ++i) {
     const std::string number = std::to_string(i);
-    net->add("fc" + number, std::make_shared<Linear>(widths[i - 1], widths[i], LinearOptions{}, generator));
+    net->add("fc" + number, std::make_shared<Linear>(widths[i - 1], widths[i], Bias::yes, generator));
     if (i + 1 < widths.size()) net->add("relu" + number, std::make_shared<ReLU>());
   }
   return net;
