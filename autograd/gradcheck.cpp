@@ -36,7 +36,8 @@ std::vector<Tensor> random_weights(const std::vector<Variable>& outputs) {
   Generator generator(17, 4);
   std::vector<Tensor> weights;
   for (const Variable& output : outputs)
-    if (output.dtype() == float64) weights.push_back(random_uniform(output.shape(), generator, 0.5, 1.5, float64));
+    if (output.dtype() == float64)
+      weights.push_back(random_uniform(output.shape(), generator, 0.5, 1.5, float64));
   return weights;
 }
 
@@ -56,9 +57,10 @@ GradcheckResult gradcheck(const VariableFunction& f, const std::vector<Tensor>& 
   GradcheckResult worst;
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].dtype() != float64 || inputs[i].is_empty()) continue;
-    Tensor exact = analytic[i].defined() ? analytic[i].value().contiguous() : Tensor::zeros(inputs[i].shape(), float64);
-    TENON_CHECK(exact.shape() == inputs[i].shape(), "gradcheck: the gradient of input ", i, " has shape ", exact.shape(),
-                ", the input ", inputs[i].shape());
+    Tensor exact =
+        analytic[i].defined() ? analytic[i].value().contiguous() : Tensor::zeros(inputs[i].shape(), float64);
+    TENON_CHECK(exact.shape() == inputs[i].shape(), "gradcheck: the gradient of input ", i, " has shape ",
+                exact.shape(), ", the input ", inputs[i].shape());
     Tensor flat = inputs[i].contiguous().reshape({-1});
     double largest = 0, error = 0;
     int64_t at = 0;

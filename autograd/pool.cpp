@@ -39,9 +39,10 @@ size_t class_of(size_t bytes) { return (bytes + kStep - 1) / kStep; }
 
 void* pool_take(size_t bytes) {
   size_t c = class_of(bytes);
-  if (!kPools || c == 0 || c >= kClasses || Pool::gone) return ::operator new(bytes < kStep ? kStep : c * kStep);
+  if (!kPools || c == 0 || c >= kClasses || Pool::gone)
+    return ::operator new(bytes < kStep ? kStep : c * kStep);
   FreeBlock*& list = pool.free[c];
-  if (list == nullptr) return ::operator new(c * kStep);
+  if (list == nullptr) return ::operator new(c* kStep);
   FreeBlock* block = list;
   list = block->next;
   return block;

@@ -1,5 +1,5 @@
-// An allocator for the small objects of the tape: freed blocks are kept in lists by size, one set a thread, so that
-// recording an op asks the heap for nothing in the steady state.
+// An allocator for the small objects of the tape: freed blocks are kept in lists by size, one set a thread,
+// so that recording an op asks the heap for nothing in the steady state.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,8 @@
 
 namespace tenon {
 
-/// A block of at least `bytes`, and its return. Blocks may be freed on another thread than the one that took them.
+/// A block of at least `bytes`, and its return. Blocks may be freed on another thread than the one that took
+/// them.
 void* pool_take(size_t bytes);
 void pool_give(void* block, size_t bytes) noexcept;
 

@@ -31,11 +31,15 @@ double quantile(std::vector<double> v, double q) {
   return v[low] + (at - static_cast<double>(low)) * (v[high] - v[low]);
 }
 
-double spread_of(const std::vector<double>& v) { return (quantile(v, 0.75) - quantile(v, 0.25)) / quantile(v, 0.5); }
+double spread_of(const std::vector<double>& v) {
+  return (quantile(v, 0.75) - quantile(v, 0.25)) / quantile(v, 0.5);
+}
 
 }  // namespace
 
-Family::Family(const char* name, std::function<std::vector<Case>()> cases) { families().push_back({name, std::move(cases)}); }
+Family::Family(const char* name, std::function<std::vector<Case>()> cases) {
+  families().push_back({name, std::move(cases)});
+}
 
 std::vector<Case> cases_matching(const std::string& filter) {
   std::vector<Case> out;
@@ -90,7 +94,8 @@ Machine measure_machine(int threads) {
 #pragma GCC ivdep
       for (int64_t i = begin; i < end; ++i) pa[i] = pb[i] + 0.5f * pc[i];
     });
-    machine.bytes_per_second = std::max(machine.bytes_per_second, 12.0 * static_cast<double>(n) / (now() - start));
+    machine.bytes_per_second =
+        std::max(machine.bytes_per_second, 12.0 * static_cast<double>(n) / (now() - start));
   }
   set_num_threads(before);
   return machine;

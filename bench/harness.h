@@ -1,6 +1,7 @@
-// Benchmarks: a case is what Tenon does and what its peers do on the same data. The harness warms up, then alternates the
-// contestants run by run (so that a noisy neighbour hits all alike), takes medians, and prints them against the floor:
-// the larger of flops over the measured FMA peak and bytes over the measured memory bandwidth.
+// Benchmarks: a case is what Tenon does and what its peers do on the same data. The harness warms up, then
+// alternates the contestants run by run (so that a noisy neighbour hits all alike), takes medians, and prints
+// them against the floor: the larger of flops over the measured FMA peak and bytes over the measured memory
+// bandwidth.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,9 @@ struct Contestant {
 };
 
 struct Case {
-  std::string name;  ///< "matmul/512", the family first
-  double flops = 0;  ///< arithmetic of one run, a multiply-add counting two
-  double bytes = 0;  ///< memory that one run must read and write at least
+  std::string name;                     ///< "matmul/512", the family first
+  double flops = 0;                     ///< arithmetic of one run, a multiply-add counting two
+  double bytes = 0;                     ///< memory that one run must read and write at least
   std::vector<Contestant> contestants;  ///< Tenon first
 };
 
@@ -40,16 +41,16 @@ struct Result {
   std::vector<Timing> timings;
 };
 
-/// What this machine can do, measured: register-only multiply-adds, and a triad over memory far larger than the caches,
-/// on `threads` threads.
+/// What this machine can do, measured: register-only multiply-adds, and a triad over memory far larger than
+/// the caches, on `threads` threads.
 struct Machine {
   double flops_per_second = 0;
   double bytes_per_second = 0;
 };
 Machine measure_machine(int threads);
 
-/// Alternates the contestants until at least `samples` samples each are taken and the medians have settled (or four times
-/// as many are taken). A sample repeats its closure until it lasts 2 ms.
+/// Alternates the contestants until at least `samples` samples each are taken and the medians have settled
+/// (or four times as many are taken). A sample repeats its closure until it lasts 2 ms.
 Result measure(const Case& c, const Machine& machine, int samples);
 
 /// Seconds of one run, over `repeats` runs in a row.

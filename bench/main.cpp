@@ -1,5 +1,5 @@
-// `make bench`: runs the cases and prints a table; `--json FILE` writes it; `--serve` answers another process that
-// alternates its own runs with ours (bench/peers.py).
+// `make bench`: runs the cases and prints a table; `--json FILE` writes it; `--serve` answers another process
+// that alternates its own runs with ours (bench/peers.py).
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -82,8 +82,8 @@ void run(const Options& o) {
     for (const Timing& t : r.timings) {
       double of_floor = t.seconds > 0 ? r.floor_seconds / t.seconds : 0;
       double ratio = t.seconds / r.timings[0].seconds;
-      std::printf("%-40s %-14s %12.2f %8.1f%% %8.2fx %7.1f%%\n", r.name.c_str(), t.contestant.c_str(), t.seconds * 1e6,
-                  100 * of_floor, ratio, 100 * t.spread);
+      std::printf("%-40s %-14s %12.2f %8.1f%% %8.2fx %7.1f%%\n", r.name.c_str(), t.contestant.c_str(),
+                  t.seconds * 1e6, 100 * of_floor, ratio, 100 * t.spread);
       std::fflush(stdout);
       Json row = Json::object();
       row["case"] = r.name;

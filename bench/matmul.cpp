@@ -1,8 +1,10 @@
-// Matrix products: square ones, and those of a LeNet-300-100 step at batch 100 (forward, input gradient, weight gradient).
+// Matrix products: square ones, and those of a LeNet-300-100 step at batch 100 (forward, input gradient,
+// weight gradient).
+#include "core/ops/matmul.h"
+
 #include <cblas.h>
 
 #include "bench/harness.h"
-#include "core/ops/matmul.h"
 #include "core/parallel.h"
 #include "core/random.h"
 
@@ -11,16 +13,20 @@ namespace {
 
 Case product(const std::string& label, int64_t m, int64_t n, int64_t k) {
   Generator generator(1);
-  Tensor a = random_normal({m, k}, generator), b = random_normal({k, n}, generator), c = Tensor::empty({m, n});
+  Tensor a = random_normal({m, k}, generator), b = random_normal({k, n}, generator),
+         c = Tensor::empty({m, n});
   double dm = static_cast<double>(m), dn = static_cast<double>(n), dk = static_cast<double>(k);
-  Case out{concat("matmul/", label), 2 * dm * dn * dk, 4 * (dm * dk + dk * dn + dm * dn), {{"tenon", [=] { matmul(a, b); }}}};
+  Case out{concat("matmul/", label), 2 * dm * dn * dk, 4 * (dm * dk + dk * dn + dm * dn), {{"tenon", [=] {
+                                                                                              matmul(a, b);
+                                                                                            }}}};
   // OpenBLAS called plainly, single-threaded: what Tenon's tiles are made of.
   if (num_threads() == 1)
-    out.contestants.push_back({"openblas", [=] {
-      int im = static_cast<int>(m), in = static_cast<int>(n), ik = static_cast<int>(k);
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, im, in, ik, 1, a.data<float>(), ik, b.data<float>(), in, 0,
-                  c.data<float>(), in);
-    }});
+    out.contestants.push_back(
+        {"openblas", [=] {
+           int im = static_cast<int>(m), in = static_cast<int>(n), ik = static_cast<int>(k);
+           cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, im, in, ik, 1, a.data<float>(), ik,
+                       b.data<float>(), in, 0, c.data<float>(), in);
+         }});
   return out;
 }
 

@@ -141,8 +141,9 @@ class Cache {
   }
 
   [[noreturn]] void refuse(size_t bytes, const char* by) {
-    throw OutOfMemory(concat("allocate: ", bytes, " bytes on ", device_, " exceed ", by, " (", stats_.current_bytes,
-                             " bytes in use, limit ", limit_ ? std::to_string(limit_) : std::string("none"), ")"));
+    throw OutOfMemory(concat("allocate: ", bytes, " bytes on ", device_, " exceed ", by, " (",
+                             stats_.current_bytes, " bytes in use, limit ",
+                             limit_ ? std::to_string(limit_) : std::string("none"), ")"));
   }
 
   void read_limit_once() {

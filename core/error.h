@@ -1,5 +1,5 @@
-// Errors. Every refusal in Tenon is a thrown `Error` whose message names the op or file, what was expected and
-// what came. The library never prints and never exits.
+// Errors. Every refusal in Tenon is a thrown `Error` whose message names the op or file, what was expected
+// and what came. The library never prints and never exits.
 #pragma once
 
 #include <cstdint>
@@ -32,18 +32,14 @@ inline void append(std::string& out, const std::string& part) { out += part; }
 inline void append(std::string& out, char part) { out += part; }
 inline void append(std::string& out, bool part) { out += part ? "true" : "false"; }
 template <class T>
-  requires std::is_integral_v<T>
-void append(std::string& out, T part) {
-  out += std::to_string(part);
-}
+requires std::is_integral_v<T>
+void append(std::string& out, T part) { out += std::to_string(part); }
 void append(std::string& out, double part);  // shortest form that reads back ("%.9g")
 inline void append(std::string& out, float part) { append(out, static_cast<double>(part)); }
 void append(std::string& out, DType part);  // defined in core/dtype.h
 template <class T>
-  requires requires(const T& t) { t.str(); }
-void append(std::string& out, const T& part) {
-  out += part.str();
-}
+requires requires(const T& t) { t.str(); }
+void append(std::string& out, const T& part) { out += part.str(); }
 }  // namespace detail
 
 /// Joins strings, numbers, shapes, dtypes and devices into one string.
@@ -62,8 +58,10 @@ template <class... Parts>
 
 }  // namespace tenon
 
-/// TENON_CHECK(condition, "conv2d: weight expects ", n, " input channels, input has ", m): throws Error if false.
-#define TENON_CHECK(condition, ...)                              \
-  do {                                                           \
-    if (!(condition)) [[unlikely]] ::tenon::fail(__VA_ARGS__);   \
+/// TENON_CHECK(condition, "conv2d: weight expects ", n, " input channels, input has ", m): throws Error if
+/// false.
+#define TENON_CHECK(condition, ...) \
+  do {                              \
+    if (!(condition)) [[unlikely]]  \
+      ::tenon::fail(__VA_ARGS__);   \
   } while (false)

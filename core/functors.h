@@ -1,9 +1,10 @@
-// The elementwise ops, one line each: name and formula. The CPU and the CUDA kernels are generated from these tables,
-// so a formula stands in exactly one place.
+// The elementwise ops, one line each: name and formula. The CPU and the CUDA kernels are generated from these
+// tables, so a formula stands in exactly one place.
 #pragma once
 
 #include "core/math.h"
 
+// clang-format off
 // Unary: y = f(x; a, b), floats. a and b are the op's parameters, unused by most.
 #define TENON_UNARY_OPS(X)                                                    \
   X(affine, math::fma(a, x, b))                                               \
@@ -34,7 +35,7 @@
 #define TENON_BINARY_OPS(X)         \
   X(add, x + y)                     \
   X(sub, x - y)                     \
-  X(mul, x* y)                      \
+  X(mul, x * y)                     \
   X(div, x / y)                     \
   X(maximum, math::maximum(x, y))   \
   X(minimum, math::minimum(x, y))   \
@@ -48,6 +49,7 @@
   X(less_equal, x <= y)      \
   X(greater, x > y)          \
   X(greater_equal, x >= y)
+// clang-format on
 
 namespace tenon {
 
@@ -59,26 +61,26 @@ enum class Compare { TENON_COMPARE_OPS(TENON_NAME) };
 
 namespace functor {
 
-#define TENON_UNARY_FUNCTOR(name, formula)                                        \
-  struct name##_ {                                                                \
-    template <class T>                                                            \
-    TENON_HD static T apply(T x, [[maybe_unused]] T a, [[maybe_unused]] T b) {    \
-      return formula;                                                             \
-    }                                                                             \
+#define TENON_UNARY_FUNCTOR(name, formula)                                     \
+  struct name##_ {                                                             \
+    template <class T>                                                         \
+    TENON_HD static T apply(T x, [[maybe_unused]] T a, [[maybe_unused]] T b) { \
+      return formula;                                                          \
+    }                                                                          \
   };
-#define TENON_BINARY_FUNCTOR(name, formula)   \
-  struct name##_ {                            \
-    template <class T>                        \
-    TENON_HD static T apply(T x, T y) {       \
-      return static_cast<T>(formula);         \
-    }                                         \
+#define TENON_BINARY_FUNCTOR(name, formula) \
+  struct name##_ {                          \
+    template <class T>                      \
+    TENON_HD static T apply(T x, T y) {     \
+      return static_cast<T>(formula);       \
+    }                                       \
   };
-#define TENON_COMPARE_FUNCTOR(name, formula)  \
-  struct name##_ {                            \
-    template <class T>                        \
+#define TENON_COMPARE_FUNCTOR(name, formula)        \
+  struct name##_ {                                  \
+    template <class T>                              \
     TENON_HD static unsigned char apply(T x, T y) { \
       return static_cast<unsigned char>(formula);   \
-    }                                         \
+    }                                               \
   };
 TENON_UNARY_OPS(TENON_UNARY_FUNCTOR)
 TENON_BINARY_OPS(TENON_BINARY_FUNCTOR)

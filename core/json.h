@@ -46,7 +46,7 @@ class Json {
   template <std::integral T>
   requires(!std::same_as<T, bool>) Json(T value) : value_(checked_integer(value)) {}
   template <std::floating_point T>
-  Json(T value) : value_(static_cast<double>(value)) {}
+  Json(T value) : value_(std::in_place_type<double>, value) {}
   Json(const char* text);
   Json(std::string_view text);
   Json(std::string text);

@@ -1,5 +1,5 @@
-// Loop: how N operands of one elementwise op are walked together. Shared by the CPU and the CUDA kernels: plain
-// extents and strides, no tensors.
+// Loop: how N operands of one elementwise op are walked together. Shared by the CPU and the CUDA kernels:
+// plain extents and strides, no tensors.
 #pragma once
 
 #include <cstdint>

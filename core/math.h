@@ -1,9 +1,9 @@
 // Scalar mathematics shared by the CPU and the CUDA kernels, so that both compute one formula.
 //
-// The float32 forms are branch-free polynomials in explicit fused multiply-adds: g++ turns loops over them into SIMD,
-// and they give the same bits on every device. float64 uses the C library, which is what gradcheck wants.
-// Reductions and coefficients: S. Moshier, Cephes (exp, log, tanh); M. Giles, "Approximating the erfinv function"
-// (GPU Computing Gems, 2011).
+// The float32 forms are branch-free polynomials in explicit fused multiply-adds: g++ turns loops over them
+// into SIMD, and they give the same bits on every device. float64 uses the C library, which is what gradcheck
+// wants. Reductions and coefficients: S. Moshier, Cephes (exp, log, tanh); M. Giles, "Approximating the
+// erfinv function" (GPU Computing Gems, 2011).
 #pragma once
 
 #include <bit>
@@ -27,7 +27,8 @@ TENON_HD inline int32_t as_bits(float x) { return std::bit_cast<int32_t>(x); }
 
 /// e^x, error < 2 ulp over the whole range; overflows to infinity, underflows gradually to 0; NaN stays NaN.
 TENON_HD inline float exp(float x) {
-  // x = n ln2 + r, |r| <= ln2 / 2; e^x = 2^n e^r. The clamp keeps n in range; beyond it the result is 0 or infinity.
+  // x = n ln2 + r, |r| <= ln2 / 2; e^x = 2^n e^r. The clamp keeps n in range; beyond it the result is 0 or
+  // infinity.
   float c = x < -104.0f ? -104.0f : x;
   c = c > 89.0f ? 89.0f : c;
   const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
@@ -126,7 +127,8 @@ TENON_HD T minimum(T x, T y) {
   return x != x || x < y ? x : y;
 }
 
-/// Inverse of the normal distribution function's symmetric form: sqrt(2) erfinv(u), u in (-1, 1) (Giles, table 5).
+/// Inverse of the normal distribution function's symmetric form: sqrt(2) erfinv(u), u in (-1, 1) (Giles,
+/// table 5).
 TENON_HD inline float normal_from_symmetric(float u) {
   float w = -log((1.0f - u) * (1.0f + u));
   bool central = w < 5.0f;

@@ -1,5 +1,5 @@
-// Host threads. Work is cut by its size alone, never by the number of threads, so that results are the same bits
-// for any number of threads.
+// Host threads. Work is cut by its size alone, never by the number of threads, so that results are the same
+// bits for any number of threads.
 #pragma once
 
 #include <algorithm>
@@ -17,9 +17,10 @@ using ChunkFunction = void (*)(void* context, int64_t begin, int64_t end);
 void run_chunks(int64_t n, int64_t grain, ChunkFunction function, void* context);
 }  // namespace detail
 
-/// Calls `f(begin, end)` for consecutive chunks of at most `grain` items that cover [0, n), on several threads when
-/// there is more than one chunk. Chunk borders depend on n and grain only. Choose grain so that a chunk is some 20 us
-/// of work at least: waking a thread costs a few. Nested calls run on the calling thread.
+/// Calls `f(begin, end)` for consecutive chunks of at most `grain` items that cover [0, n), on several
+/// threads when there is more than one chunk. Chunk borders depend on n and grain only. Choose grain so that
+/// a chunk is some 20 us of work at least: waking a thread costs a few. Nested calls run on the calling
+/// thread.
 template <class F>
 void parallel_for(int64_t n, int64_t grain, F&& f) {
   if (n <= 0) return;
@@ -29,7 +30,9 @@ void parallel_for(int64_t n, int64_t grain, F&& f) {
   }
   detail::run_chunks(
       n, grain,
-      [](void* context, int64_t begin, int64_t end) { (*static_cast<std::remove_reference_t<F>*>(context))(begin, end); },
+      [](void* context, int64_t begin, int64_t end) {
+        (*static_cast<std::remove_reference_t<F>*>(context))(begin, end);
+      },
       &f);
 }
 

@@ -20,8 +20,8 @@ std::array<uint32_t, 4> philox(std::array<uint32_t, 4> c, std::array<uint32_t, 2
 }
 
 std::array<uint32_t, 4> Generator::block(uint64_t block) const {
-  return philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), static_cast<uint32_t>(stream_),
-                 static_cast<uint32_t>(stream_ >> 32)},
+  return philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
+                 static_cast<uint32_t>(stream_), static_cast<uint32_t>(stream_ >> 32)},
                 {static_cast<uint32_t>(seed_), static_cast<uint32_t>(seed_ >> 32)});
 }
 
@@ -70,18 +70,19 @@ void draw(T* out, int64_t n, Generator& generator, F f) {
 
 }  // namespace
 
-Tensor random_uniform(const Shape& shape, Generator& generator, double low, double high, DType dtype, Device device) {
+Tensor random_uniform(const Shape& shape, Generator& generator, double low, double high, DType dtype,
+                      Device device) {
   Tensor out = Tensor::empty(shape, dtype);
   visit_floating("random_uniform", dtype, [&](auto tag) {
     using T = decltype(tag);
-    draw(out.data<T>(), out.numel(), generator, [&](uint32_t word) {
-      return static_cast<T>(low + (high - low) * ((word >> 8) * 0x1p-24));
-    });
+    draw(out.data<T>(), out.numel(), generator,
+         [&](uint32_t word) { return static_cast<T>(low + (high - low) * ((word >> 8) * 0x1p-24)); });
   });
   return out.to(device);
 }
 
-Tensor random_normal(const Shape& shape, Generator& generator, double mean, double std, DType dtype, Device device) {
+Tensor random_normal(const Shape& shape, Generator& generator, double mean, double std, DType dtype,
+                     Device device) {
   Tensor out = Tensor::empty(shape, dtype);
   visit_floating("random_normal", dtype, [&](auto tag) {
     using T = decltype(tag);
@@ -94,7 +95,8 @@ Tensor random_normal(const Shape& shape, Generator& generator, double mean, doub
   return out.to(device);
 }
 
-Tensor random_integers(const Shape& shape, Generator& generator, int64_t low, int64_t high, DType dtype, Device device) {
+Tensor random_integers(const Shape& shape, Generator& generator, int64_t low, int64_t high, DType dtype,
+                       Device device) {
   TENON_CHECK(low < high && static_cast<uint64_t>(high - low) <= 0xffffffffu,
               "random_integers: expects low < high, less than 2^32 apart, got ", low, " and ", high);
   const uint64_t range = static_cast<uint64_t>(high - low);
@@ -102,14 +104,16 @@ Tensor random_integers(const Shape& shape, Generator& generator, int64_t low, in
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
     // Multiply-shift; its bias is below range / 2^32.
-    draw(out.data<T>(), out.numel(), generator,
-         [&](uint32_t word) { return static_cast<T>(low + static_cast<int64_t>((uint64_t{word} * range) >> 32)); });
+    draw(out.data<T>(), out.numel(), generator, [&](uint32_t word) {
+      return static_cast<T>(low + static_cast<int64_t>((uint64_t{word} * range) >> 32));
+    });
   });
   return out.to(device);
 }
 
 Tensor random_bernoulli(const Shape& shape, Generator& generator, double probability, Device device) {
-  TENON_CHECK(probability >= 0 && probability <= 1, "random_bernoulli: expects a probability, got ", probability);
+  TENON_CHECK(probability >= 0 && probability <= 1, "random_bernoulli: expects a probability, got ",
+              probability);
   Tensor out = Tensor::empty(shape, uint8);
   const uint64_t threshold = static_cast<uint64_t>(probability * 0x1p32);
   draw(out.data<uint8_t>(), out.numel(), generator,

@@ -1,6 +1,6 @@
-// Random numbers by the counter-based generator Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011). A number depends on (seed, stream, position) alone, so a tensor's integer and uniform bits are
-// the same for any number of threads and on every device.
+// Random numbers by the counter-based generator Philox4x32-10 (Salmon et al., "Parallel random numbers: as
+// easy as 1, 2, 3", SC 2011). A number depends on (seed, stream, position) alone, so a tensor's integer and
+// uniform bits are the same for any number of threads and on every device.
 #pragma once
 
 #include <array>
@@ -13,8 +13,8 @@ namespace tenon {
 /// Ten rounds of Philox on one counter: four 32-bit words.
 std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
-/// A position in one random stream. Copying it copies the position; two generators of the same seed and another stream
-/// number are independent.
+/// A position in one random stream. Copying it copies the position; two generators of the same seed and
+/// another stream number are independent.
 class Generator {
  public:
   explicit Generator(uint64_t seed = 0, uint64_t stream = 0) : seed_(seed), stream_(stream) {}
@@ -51,16 +51,18 @@ class Generator {
 Generator& default_generator();
 
 /// Uniform in [low, high), 24 random bits an element; float32 or float64.
-Tensor random_uniform(const Shape& shape, Generator& generator, double low = 0, double high = 1, DType dtype = float32,
-                      Device device = Device::cpu());
-/// Normal, drawn in float32 through the inverse distribution function (math::normal_from_symmetric); float32 or float64.
-Tensor random_normal(const Shape& shape, Generator& generator, double mean = 0, double std = 1, DType dtype = float32,
-                     Device device = Device::cpu());
+Tensor random_uniform(const Shape& shape, Generator& generator, double low = 0, double high = 1,
+                      DType dtype = float32, Device device = Device::cpu());
+/// Normal, drawn in float32 through the inverse distribution function (math::normal_from_symmetric); float32
+/// or float64.
+Tensor random_normal(const Shape& shape, Generator& generator, double mean = 0, double std = 1,
+                     DType dtype = float32, Device device = Device::cpu());
 /// Integers in [low, high), any dtype. Throws if the range is empty or wider than 2^32 - 1.
-Tensor random_integers(const Shape& shape, Generator& generator, int64_t low, int64_t high, DType dtype = int64,
-                       Device device = Device::cpu());
+Tensor random_integers(const Shape& shape, Generator& generator, int64_t low, int64_t high,
+                       DType dtype = int64, Device device = Device::cpu());
 /// uint8: 1 with the given probability, else 0.
-Tensor random_bernoulli(const Shape& shape, Generator& generator, double probability, Device device = Device::cpu());
+Tensor random_bernoulli(const Shape& shape, Generator& generator, double probability,
+                        Device device = Device::cpu());
 /// 0 .. n - 1 in random order, int64.
 Tensor random_permutation(int64_t n, Generator& generator);
 

@@ -11,8 +11,8 @@ namespace tenon {
 
 inline constexpr int kMaxRank = 8;
 
-/// A fixed-capacity list of up to 8 int64. Copying it allocates nothing. Used as Shape, as Strides, and for axes,
-/// kernel extents, paddings and the like.
+/// A fixed-capacity list of up to 8 int64. Copying it allocates nothing. Used as Shape, as Strides, and for
+/// axes, kernel extents, paddings and the like.
 class Dims {
  public:
   constexpr Dims() = default;

@@ -9,14 +9,15 @@
 
 namespace tenon {
 
-// ---- making one ----------------------------------------------------------------------------------------------
+// ---- making one
+// ----------------------------------------------------------------------------------------------
 
 Tensor Tensor::empty_strided(const Shape& shape, const Strides& strides, DType dtype, Device device) {
   Tensor out;
   out.numel_ = shape.numel();
   int64_t bytes = 0;
-  TENON_CHECK(!__builtin_mul_overflow(out.numel_, static_cast<int64_t>(size_of(dtype)), &bytes), "empty: shape ",
-              shape, " is too large");
+  TENON_CHECK(!__builtin_mul_overflow(out.numel_, static_cast<int64_t>(size_of(dtype)), &bytes),
+              "empty: shape ", shape, " is too large");
   out.storage_ = std::make_shared<Storage>(device, static_cast<size_t>(bytes));
   out.shape_ = shape;
   out.strides_ = strides;
@@ -30,7 +31,8 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::empty_like(const Tensor& like) {
   like.require_defined("empty_like");
-  return empty_strided(like.shape_, strides_in_order_of(like.shape_, like.strides_), like.dtype_, like.device());
+  return empty_strided(like.shape_, strides_in_order_of(like.shape_, like.strides_), like.dtype_,
+                       like.device());
 }
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) { return full(shape, 0, dtype, device); }
@@ -56,14 +58,15 @@ Tensor Tensor::scalar(double value, DType dtype, Device device) { return full({}
 
 template <class T>
 Tensor Tensor::from(const std::vector<T>& values, const Shape& shape) {
-  TENON_CHECK(shape.numel() == static_cast<int64_t>(values.size()), "from: shape ", shape, " has ", shape.numel(),
-              " elements, got ", values.size(), " values");
+  TENON_CHECK(shape.numel() == static_cast<int64_t>(values.size()), "from: shape ", shape, " has ",
+              shape.numel(), " elements, got ", values.size(), " values");
   Tensor out = empty(shape, dtype_of<T>);
   std::copy(values.begin(), values.end(), out.data<T>());
   return out;
 }
 
-// ---- what it is ----------------------------------------------------------------------------------------------
+// ---- what it is
+// ----------------------------------------------------------------------------------------------
 
 void Tensor::require_defined(const char* what) const { TENON_CHECK(defined(), what, ": undefined tensor"); }
 
@@ -112,7 +115,8 @@ bool Tensor::overlaps_itself() const {
   return false;
 }
 
-// ---- elements ------------------------------------------------------------------------------------------------
+// ---- elements
+// ------------------------------------------------------------------------------------------------
 
 template <class T>
 T* Tensor::data() const {
@@ -144,11 +148,13 @@ std::vector<T> Tensor::to_vector() const {
   return std::vector<T>(p, p + numel_);
 }
 
-// ---- views ---------------------------------------------------------------------------------------------------
+// ---- views
+// ---------------------------------------------------------------------------------------------------
 
 Tensor Tensor::permute(const Dims& order) const {
   require_defined("permute");
-  TENON_CHECK(order.rank() == rank(), "permute: expects ", rank(), " axes for shape ", shape_, ", got ", order);
+  TENON_CHECK(order.rank() == rank(), "permute: expects ", rank(), " axes for shape ", shape_, ", got ",
+              order);
   Tensor out = *this;
   bool seen[kMaxRank] = {};
   for (int i = 0; i < rank(); ++i) {
@@ -174,8 +180,9 @@ Tensor Tensor::transpose(int64_t a, int64_t b) const {
 Tensor Tensor::slice(int64_t axis, int64_t start, int64_t stop, int64_t step) const {
   require_defined("slice");
   int a = normalize_axis("slice", axis, rank());
-  TENON_CHECK(0 <= start && start <= stop && stop <= shape_[a] && step >= 1, "slice: expects 0 <= start <= stop <= ",
-              shape_[a], " and step >= 1 on axis ", a, " of ", shape_, ", got ", start, ":", stop, ":", step);
+  TENON_CHECK(0 <= start && start <= stop && stop <= shape_[a] && step >= 1,
+              "slice: expects 0 <= start <= stop <= ", shape_[a], " and step >= 1 on axis ", a, " of ",
+              shape_, ", got ", start, ":", stop, ":", step);
   Tensor out = *this;
   out.shape_[a] = (stop - start + step - 1) / step;
   out.numel_ = out.shape_.numel();
@@ -188,7 +195,8 @@ Tensor Tensor::select(int64_t axis, int64_t index) const {
   require_defined("select");
   int a = normalize_axis("select", axis, rank());
   int64_t i = index < 0 ? index + shape_[a] : index;
-  TENON_CHECK(i >= 0 && i < shape_[a], "select: index ", index, " is out of range on axis ", a, " of ", shape_);
+  TENON_CHECK(i >= 0 && i < shape_[a], "select: index ", index, " is out of range on axis ", a, " of ",
+              shape_);
   return slice(a, i, i + 1).squeeze(a);
 }
 
@@ -198,7 +206,8 @@ Tensor Tensor::unsqueeze(int64_t axis) const {
   require_defined("unsqueeze");
   int a = normalize_axis("unsqueeze", axis, rank() + 1);
   Tensor out = *this;
-  // The stride of an axis of extent 1 is never used to step; a dense-looking one keeps the order of axes readable.
+  // The stride of an axis of extent 1 is never used to step; a dense-looking one keeps the order of axes
+  // readable.
   out.strides_.insert(a, a < rank() ? strides_[a] * shape_[a] : 1);
   out.shape_.insert(a, 1);
   return out;
@@ -216,8 +225,8 @@ Tensor Tensor::squeeze(int64_t axis) const {
 
 namespace {
 
-// Strides that show `shape` in the memory of (old_shape, old_strides) without moving anything, if there are any:
-// runs of old axes that lie gap-free one in another may be cut anew.
+// Strides that show `shape` in the memory of (old_shape, old_strides) without moving anything, if there are
+// any: runs of old axes that lie gap-free one in another may be cut anew.
 bool view_strides(const Shape& old_shape, const Strides& old_strides, const Shape& shape, Strides& strides) {
   Dims extents, steps;  // axes of extent 1 say nothing about memory
   for (int i = 0; i < old_shape.rank(); ++i) {
@@ -257,7 +266,8 @@ Tensor Tensor::reshape(const Shape& shape) const {
     open = i;
   }
   if (open >= 0) target[open] = known == 0 ? 0 : numel_ / known;
-  TENON_CHECK(target.numel() == numel_, "reshape: shape ", shape_, " has ", numel_, " elements, asked for ", shape);
+  TENON_CHECK(target.numel() == numel_, "reshape: shape ", shape_, " has ", numel_, " elements, asked for ",
+              shape);
   Strides strides;
   if (is_contiguous()) {
     strides = contiguous_strides(target);
@@ -289,7 +299,8 @@ Tensor Tensor::flatten(int64_t first, int64_t last) const {
 
 Tensor Tensor::as_strided(const Shape& shape, const Strides& strides, int64_t offset) const {
   require_defined("as_strided");
-  TENON_CHECK(shape.rank() == strides.rank(), "as_strided: shape ", shape, " and strides ", strides, " differ in rank");
+  TENON_CHECK(shape.rank() == strides.rank(), "as_strided: shape ", shape, " and strides ", strides,
+              " differ in rank");
   Tensor out = *this;
   out.shape_ = shape;
   out.strides_ = strides;
@@ -301,8 +312,8 @@ Tensor Tensor::as_strided(const Shape& shape, const Strides& strides, int64_t of
     last += (shape[i] - 1) * strides[i];
   }
   int64_t capacity = static_cast<int64_t>(storage_->bytes() / size_of(dtype_));
-  TENON_CHECK(out.numel_ == 0 || (offset >= 0 && last < capacity), "as_strided: shape ", shape, ", strides ", strides,
-              ", offset ", offset, " reach outside a storage of ", capacity, " elements");
+  TENON_CHECK(out.numel_ == 0 || (offset >= 0 && last < capacity), "as_strided: shape ", shape, ", strides ",
+              strides, ", offset ", offset, " reach outside a storage of ", capacity, " elements");
   return out;
 }
 
@@ -319,7 +330,8 @@ Tensor broadcast_to(const char* op, const Tensor& x, const Shape& shape) {
   return x.as_strided(shape, strides, x.offset());
 }
 
-// ---- copies --------------------------------------------------------------------------------------------------
+// ---- copies
+// --------------------------------------------------------------------------------------------------
 
 Tensor Tensor::contiguous() const {
   require_defined("contiguous");
@@ -371,6 +383,7 @@ const Tensor& Tensor::copy_(const Tensor& source) const {
   source.require_defined("copy_");
   TENON_CHECK(!overlaps_itself(), "copy_: the target is a broadcast view; its elements share memory");
   Tensor from = source.device() == device() ? source : source.to(device());
+  if (from.shares_storage_with(*this)) from = from.clone();  // the two may overlap
   copy_into("copy_", broadcast_to("copy_", from, shape_), *this);
   bump_version("copy_");
   return *this;
@@ -389,9 +402,9 @@ void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
   TENON_CHECK(a.device() == b.device(), op, ": expects one device, got ", a.str(), " and ", b.str());
 }
 
-#define TENON_INSTANTIATE(T)                                                  \
-  template Tensor Tensor::from<T>(const std::vector<T>&, const Shape&);      \
-  template T* Tensor::data<T>() const;                                       \
+#define TENON_INSTANTIATE(T)                                            \
+  template Tensor Tensor::from<T>(const std::vector<T>&, const Shape&); \
+  template T* Tensor::data<T>() const;                                  \
   template std::vector<T> Tensor::to_vector<T>() const;
 TENON_INSTANTIATE(float)
 TENON_INSTANTIATE(double)

@@ -1,5 +1,6 @@
-// Tensor: numbers. A cheap handle (copying it copies no data) on shared, 64-byte aligned storage, seen through a
-// shape and strides. It knows nothing of gradients; see autograd/variable.h for a tensor with a history.
+// Tensor: numbers. A cheap handle (copying it copies no data) on shared, 64-byte aligned storage, seen
+// through a shape and strides. It knows nothing of gradients; see autograd/variable.h for a tensor with a
+// history.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ class Tensor {
   /// An undefined tensor: `defined()` is false and every other use throws.
   Tensor() = default;
 
-  // ---- making one ------------------------------------------------------------------------------------------
+  // ---- making one
+  // ------------------------------------------------------------------------------------------
   /// Uninitialised, row-major.
   static Tensor empty(const Shape& shape, DType dtype = float32, Device device = Device::cpu());
   /// Uninitialised, with strides of a dense tensor (see strides_in_order_of).
@@ -42,7 +44,8 @@ class Tensor {
     return from(values, {static_cast<int64_t>(values.size())});
   }
 
-  // ---- what it is ------------------------------------------------------------------------------------------
+  // ---- what it is
+  // ------------------------------------------------------------------------------------------
   bool defined() const { return storage_ != nullptr; }
   const Shape& shape() const { return shape_; }
   const Strides& strides() const { return strides_; }
@@ -63,15 +66,17 @@ class Tensor {
   bool shares_storage_with(const Tensor& other) const { return storage_ == other.storage_; }
   /// True if no other tensor looks at this storage.
   bool is_sole_owner() const { return storage_.use_count() == 1; }
-  /// Counts in-place writes to the storage; autograd refuses to use a saved tensor that was overwritten since.
+  /// Counts in-place writes to the storage; autograd refuses to use a saved tensor that was overwritten
+  /// since.
   uint64_t version() const;
-  /// To be called by every op that writes into an existing tensor. `op` must be a string literal: it is kept to be
-  /// named in the error of a stale saved tensor.
+  /// To be called by every op that writes into an existing tensor. `op` must be a string literal: it is kept
+  /// to be named in the error of a stale saved tensor.
   void bump_version(const char* op) const;
   /// The op given to the last bump_version, "" if none.
   const char* last_writer() const;
 
-  // ---- elements --------------------------------------------------------------------------------------------
+  // ---- elements
+  // --------------------------------------------------------------------------------------------
   /// Pointer to element [0, ..., 0]. Throws if T is not the dtype, or if the tensor is not on the host.
   template <class T>
   T* data() const;
@@ -83,7 +88,8 @@ class Tensor {
   template <class T>
   std::vector<T> to_vector() const;
 
-  // ---- views: same storage ---------------------------------------------------------------------------------
+  // ---- views: same storage
+  // ---------------------------------------------------------------------------------
   /// Axes in a new order: `permute({0, 2, 3, 1})`.
   Tensor permute(const Dims& order) const;
   Tensor transpose(int64_t a, int64_t b) const;
@@ -92,7 +98,9 @@ class Tensor {
   /// Elements start, start + step, ... before stop along an axis. 0 <= start <= stop <= extent, step >= 1.
   Tensor slice(int64_t axis, int64_t start, int64_t stop, int64_t step = 1) const;
   /// `length` elements from `start`.
-  Tensor narrow(int64_t axis, int64_t start, int64_t length) const { return slice(axis, start, start + length); }
+  Tensor narrow(int64_t axis, int64_t start, int64_t length) const {
+    return slice(axis, start, start + length);
+  }
   /// One index of an axis, which disappears.
   Tensor select(int64_t axis, int64_t index) const;
   /// Extents of 1 (and new leading axes) repeated by stride 0 up to `shape`.
@@ -107,7 +115,8 @@ class Tensor {
   /// Any window on the storage; checked against its size.
   Tensor as_strided(const Shape& shape, const Strides& strides, int64_t offset) const;
 
-  // ---- copies ----------------------------------------------------------------------------------------------
+  // ---- copies
+  // ----------------------------------------------------------------------------------------------
   /// This tensor if it is row-major, else a row-major copy.
   Tensor contiguous() const;
   /// A new tensor with the same elements; dense, in the same order of axes.

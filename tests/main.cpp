@@ -16,8 +16,10 @@ int main(int argc, char** argv) {
   tenon::cuda::set_memory_guard(true);  // a host access to device memory ends the run at its line
   int count = 0;
   tenon::contract::ops(count);
-  std::printf("%d ops (%d with a backward, %d with a CUDA kernel, %d catalogue rows), seed %llu, %d threads\n", count,
-              tenon::contract::linked_backwards(), tenon::contract::linked_cuda_entries(), tenon::catalogue::linked_rows(),
-              static_cast<unsigned long long>(tenon::test_seed()), tenon::num_threads());
+  std::printf(
+      "%d ops (%d with a backward, %d with a CUDA kernel, %d catalogue rows), seed %llu, %d threads\n", count,
+      tenon::contract::linked_backwards(), tenon::contract::linked_cuda_entries(),
+      tenon::catalogue::linked_rows(), static_cast<unsigned long long>(tenon::test_seed()),
+      tenon::num_threads());
   return context.run();
 }

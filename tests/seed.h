@@ -1,4 +1,5 @@
-// The seed of this run's random inputs: TENON_TEST_SEED, or the time. main() prints it, so that a failure can be repeated.
+// The seed of this run's random inputs: TENON_TEST_SEED, or the time. main() prints it, so that a failure can
+// be repeated.
 #pragma once
 
 #include <cstdint>

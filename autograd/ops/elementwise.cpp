@@ -24,9 +24,9 @@ Variable unary_of_input(const char* op, Tensor y, const Variable& x, Derivative 
 // y = f(x) with dy/dx computed from y:  dx = g * derivative(y)
 template <class Derivative>
 Variable unary_of_output(const char* op, Tensor y, const Variable& x, Derivative derivative) {
-  return record(op, std::move(y), {x}, [derivative](const Variable& g, Gradients& out) {
-    out.set(0, g * derivative(out.output()));
-  }, {.outputs = true});
+  return record(op, std::move(y), {x},
+                [derivative](const Variable& g, Gradients& out) { out.set(0, g * derivative(out.output())); },
+                {.outputs = true});
 }
 
 }  // namespace
@@ -40,7 +40,8 @@ Variable affine(const Variable& x, double scale, double shift) {
 
 // y = |x|              dx = g sign(x)
 Variable abs(const Variable& x) {
-  return unary_of_input("abs", abs(x.value()), x, [](const Variable& v) { return Variable(sign(v.value())); });
+  return unary_of_input("abs", abs(x.value()), x,
+                        [](const Variable& v) { return Variable(sign(v.value())); });
 }
 
 // y = e^x              dx = g y
@@ -50,7 +51,8 @@ Variable exp(const Variable& x) {
 
 // y = log x            dx = g / x
 Variable log(const Variable& x) {
-  return record("log", log(x.value()), {x}, [x = Saved(x)](const Variable& g, Gradients& out) { out.set(0, g / x()); });
+  return record("log", log(x.value()), {x},
+                [x = Saved(x)](const Variable& g, Gradients& out) { out.set(0, g / x()); });
 }
 
 // y = log(1 + x)       dx = g / (1 + x)
@@ -62,17 +64,20 @@ Variable log1p(const Variable& x) {
 // y = sqrt x           dx = g / (2 y)
 Variable sqrt(const Variable& x) {
   return record("sqrt", sqrt(x.value()), {x},
-                [](const Variable& g, Gradients& out) { out.set(0, g / (2.0 * out.output())); }, {.outputs = true});
+                [](const Variable& g, Gradients& out) { out.set(0, g / (2.0 * out.output())); },
+                {.outputs = true});
 }
 
 // y = x^-1/2           dx = -g y^3 / 2
 Variable rsqrt(const Variable& x) {
-  return unary_of_output("rsqrt", rsqrt(x.value()), x, [](const Variable& y) { return -0.5 * (y * square(y)); });
+  return unary_of_output("rsqrt", rsqrt(x.value()), x,
+                         [](const Variable& y) { return -0.5 * (y * square(y)); });
 }
 
 // y = 1 / x            dx = -g y^2
 Variable reciprocal(const Variable& x) {
-  return unary_of_output("reciprocal", reciprocal(x.value()), x, [](const Variable& y) { return -square(y); });
+  return unary_of_output("reciprocal", reciprocal(x.value()), x,
+                         [](const Variable& y) { return -square(y); });
 }
 
 // y = x^2              dx = 2 g x
@@ -99,7 +104,8 @@ Variable cos(const Variable& x) {
 
 // y = erf x            dx = g 2/sqrt(pi) e^(-x^2)
 Variable erf(const Variable& x) {
-  return unary_of_input("erf", erf(x.value()), x, [](const Variable& v) { return M_2_SQRTPI * exp(-square(v)); });
+  return unary_of_input("erf", erf(x.value()), x,
+                        [](const Variable& v) { return M_2_SQRTPI * exp(-square(v)); });
 }
 
 // y = tanh x           dx = g (1 - y^2)
@@ -117,7 +123,8 @@ Variable softplus(const Variable& x) {
   return unary_of_input("softplus", softplus(x.value()), x, [](const Variable& v) { return sigmoid(v); });
 }
 
-// y = max(x, 0)        dx = g [y > 0]      (the output says as much as the input, and is needed by what follows anyway)
+// y = max(x, 0)        dx = g [y > 0]      (the output says as much as the input, and is needed by what
+// follows anyway)
 Variable relu(const Variable& x) {
   return unary_of_output("relu", relu(x.value()), x, [](const Variable& y) {
     return constant_mask(greater(y.value(), Tensor::scalar(0, y.dtype(), y.device())), y.dtype());
@@ -138,7 +145,8 @@ Variable elu(const Variable& x, double alpha) {
     Tensor zero = Tensor::scalar(0, v.dtype(), v.device());
     // e^min(x, 0) keeps the unused branch finite.
     Variable negative = where(greater(v.value(), zero), Variable(zero), v);
-    return where(greater(v.value(), zero), Variable(Tensor::scalar(1, v.dtype(), v.device())), alpha * exp(negative));
+    return where(greater(v.value(), zero), Variable(Tensor::scalar(1, v.dtype(), v.device())),
+                 alpha * exp(negative));
   });
 }
 
@@ -193,13 +201,16 @@ Variable share(const Tensor& wins, const Tensor& ties, DType dtype) {
 }
 
 Variable extreme(const char* op, Tensor z, const Variable& x, const Variable& y, bool largest) {
-  return record(op, std::move(z), {x, y}, [x = Saved(x), y = Saved(y), largest](const Variable& g, Gradients& out) {
-    const Tensor& a = largest ? x().value() : y().value();
-    const Tensor& b = largest ? y().value() : x().value();
-    Tensor ties = equal(a, b);
-    if (out.needed(0)) out.set(0, sum_to(g * share(greater(a, b), ties, g.dtype()), x().shape()));
-    if (out.needed(1)) out.set(1, sum_to(g * share(greater(b, a), ties, g.dtype()), y().shape()));
-  });
+  return record(op, std::move(z), {x, y},
+                [x = Saved(x), y = Saved(y), largest](const Variable& g, Gradients& out) {
+                  const Tensor& a = largest ? x().value() : y().value();
+                  const Tensor& b = largest ? y().value() : x().value();
+                  Tensor ties = equal(a, b);
+                  if (out.needed(0))
+                    out.set(0, sum_to(g * share(greater(a, b), ties, g.dtype()), x().shape()));
+                  if (out.needed(1))
+                    out.set(1, sum_to(g * share(greater(b, a), ties, g.dtype()), y().shape()));
+                });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Elementwise ops on Variables: as core/ops/elementwise.h, recorded. Shapes, dtypes and errors are those of the ops on
-// tensors; ops that are not differentiable stay functions on tensors.
+// Elementwise ops on Variables: as core/ops/elementwise.h, recorded. Shapes, dtypes and errors are those of
+// the ops on tensors; ops that are not differentiable stay functions on tensors.
 #pragma once
 
 #include "autograd/variable.h"

@@ -10,7 +10,8 @@
 namespace tenon {
 namespace {
 
-// `shape` with the reduced axes at extent 1: what a result must be reshaped to before it broadcasts against x.
+// `shape` with the reduced axes at extent 1: what a result must be reshaped to before it broadcasts against
+// x.
 Shape kept_shape(const Shape& shape, const Dims& axes) {
   Shape kept = shape;
   for (int64_t axis : normalize_axes("reduce", axes, shape.rank())) kept[static_cast<int>(axis)] = 1;
@@ -25,12 +26,16 @@ int64_t count_of(const Shape& shape, const Dims& axes) {
 
 // y = amax x           dx = g [x = y] / count of ties
 Variable extreme(const char* op, Tensor y, const Variable& x, const Dims& axes) {
-  return record(op, std::move(y), {x}, [x = Saved(x), axes](const Variable& g, Gradients& out) {
-    Shape kept = kept_shape(x().shape(), axes);
-    Tensor ties = equal(x().value(), broadcast_to("amax", out.output().value().reshape(kept), x().shape())).to(g.dtype());
-    Tensor weight = div(ties, sum(ties, axes, true));
-    out.set(0, reshape(g, kept) * Variable(weight));
-  }, {.outputs = true});
+  return record(op, std::move(y), {x},
+                [x = Saved(x), axes](const Variable& g, Gradients& out) {
+                  Shape kept = kept_shape(x().shape(), axes);
+                  Tensor ties = equal(x().value(),
+                                      broadcast_to("amax", out.output().value().reshape(kept), x().shape()))
+                                    .to(g.dtype());
+                  Tensor weight = div(ties, sum(ties, axes, true));
+                  out.set(0, reshape(g, kept) * Variable(weight));
+                },
+                {.outputs = true});
 }
 
 // y = max x along one axis, at index i        dx[i] = g, elsewhere 0
@@ -54,17 +59,19 @@ std::pair<Variable, Tensor> extreme_with_index(const char* op, std::pair<Tensor,
 
 // y = sum x            dx = g, broadcast
 Variable sum(const Variable& x, const Dims& axes, bool keep) {
-  return record("sum", sum(x.value(), axes, keep), {x}, [shape = x.shape(), axes](const Variable& g, Gradients& out) {
-    out.set(0, expand(reshape(g, kept_shape(shape, axes)), shape));
-  });
+  return record("sum", sum(x.value(), axes, keep), {x},
+                [shape = x.shape(), axes](const Variable& g, Gradients& out) {
+                  out.set(0, expand(reshape(g, kept_shape(shape, axes)), shape));
+                });
 }
 
 // y = sum x / n        dx = g / n, broadcast
 Variable mean(const Variable& x, const Dims& axes, bool keep) {
-  return record("mean", mean(x.value(), axes, keep), {x}, [shape = x.shape(), axes](const Variable& g, Gradients& out) {
-    Variable scaled = g / static_cast<double>(count_of(shape, axes));
-    out.set(0, expand(reshape(scaled, kept_shape(shape, axes)), shape));
-  });
+  return record("mean", mean(x.value(), axes, keep), {x},
+                [shape = x.shape(), axes](const Variable& g, Gradients& out) {
+                  Variable scaled = g / static_cast<double>(count_of(shape, axes));
+                  out.set(0, expand(reshape(scaled, kept_shape(shape, axes)), shape));
+                });
 }
 
 Variable amax(const Variable& x, const Dims& axes, bool keep) {
@@ -93,20 +100,23 @@ Variable variance(const Variable& x, const Dims& axes, bool keep, int64_t correc
 
 // y = sum |x|          dx = g sign(x)
 Variable norm1(const Variable& x, const Dims& axes, bool keep) {
-  return record("norm1", norm1(x.value(), axes, keep), {x}, [x = Saved(x), axes](const Variable& g, Gradients& out) {
-    out.set(0, reshape(g, kept_shape(x().shape(), axes)) * Variable(sign(x().value())));
-  });
+  return record("norm1", norm1(x.value(), axes, keep), {x},
+                [x = Saved(x), axes](const Variable& g, Gradients& out) {
+                  out.set(0, reshape(g, kept_shape(x().shape(), axes)) * Variable(sign(x().value())));
+                });
 }
 
 // y = sqrt(sum x^2)    dx = g x / y,  0 where y = 0
 Variable norm2(const Variable& x, const Dims& axes, bool keep) {
-  return record("norm2", norm2(x.value(), axes, keep), {x}, [x = Saved(x), axes](const Variable& g, Gradients& out) {
-    Variable y = out.output();
-    // Dividing by 1 where y = 0 gives 0 there, since x is 0 as well.
-    Tensor is_zero = equal(y.value(), Tensor::scalar(0, y.dtype(), y.device()));
-    Variable divisor = where(is_zero, Variable(Tensor::scalar(1, y.dtype(), y.device())), y);
-    out.set(0, x() * reshape(g / divisor, kept_shape(x().shape(), axes)));
-  }, {.outputs = true});
+  return record("norm2", norm2(x.value(), axes, keep), {x},
+                [x = Saved(x), axes](const Variable& g, Gradients& out) {
+                  Variable y = out.output();
+                  // Dividing by 1 where y = 0 gives 0 there, since x is 0 as well.
+                  Tensor is_zero = equal(y.value(), Tensor::scalar(0, y.dtype(), y.device()));
+                  Variable divisor = where(is_zero, Variable(Tensor::scalar(1, y.dtype(), y.device())), y);
+                  out.set(0, x() * reshape(g / divisor, kept_shape(x().shape(), axes)));
+                },
+                {.outputs = true});
 }
 
 Variable sum_to(const Variable& x, const Shape& shape) {

@@ -29,7 +29,8 @@ Variable slice(const Variable& x, int64_t axis, int64_t start, int64_t stop, int
                 });
 }
 
-Variable slice_scatter(const Variable& x, const Shape& shape, int64_t axis, int64_t start, int64_t stop, int64_t step) {
+Variable slice_scatter(const Variable& x, const Shape& shape, int64_t axis, int64_t start, int64_t stop,
+                       int64_t step) {
   return record("slice_scatter", slice_scatter(x.value(), shape, axis, start, stop, step), {x},
                 [axis, start, stop, step](const Variable& g, Gradients& out) {
                   out.set(0, slice(g, axis, start, stop, step));
@@ -52,7 +53,8 @@ Variable transpose(const Variable& x, int64_t a, int64_t b) {
 Variable select(const Variable& x, int64_t axis, int64_t index) {
   int a = normalize_axis("select", axis, x.rank());
   int64_t i = index < 0 ? index + x.shape()[a] : index;
-  TENON_CHECK(i >= 0 && i < x.shape()[a], "select: index ", index, " is out of range on axis ", a, " of ", x.shape());
+  TENON_CHECK(i >= 0 && i < x.shape()[a], "select: index ", index, " is out of range on axis ", a, " of ",
+              x.shape());
   return squeeze(slice(x, a, i, i + 1), a);
 }
 

@@ -9,7 +9,7 @@ template <class Op, class T, class R>
 void run_binary(const Loop<3>& loop, R* z, const T* x, const T* y) {
   const int last = loop.rank - 1;
   const int64_t sz = loop.stride[0][last], sx = loop.stride[1][last], sy = loop.stride[2][last];
-  walk(loop, grain_for_bytes(2 * sizeof(T) + sizeof(R)), [&](const int64_t (&offset)[3], int64_t n) {
+  walk(loop, grain_for_bytes(2 * sizeof(T) + sizeof(R)), [&](const int64_t(&offset)[3], int64_t n) {
     R* pz = z + offset[0];
     const T* px = x + offset[1];
     const T* py = y + offset[2];
@@ -33,9 +33,10 @@ void binary(Binary op, const Loop<3>& loop, DType dtype, void* z, const void* x,
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
     switch (op) {
-#define TENON_CASE(name, formula) \
-  case Binary::name:              \
-    return run_binary<functor::name##_>(loop, static_cast<T*>(z), static_cast<const T*>(x), static_cast<const T*>(y));
+#define TENON_CASE(name, formula)                                                           \
+  case Binary::name:                                                                        \
+    return run_binary<functor::name##_>(loop, static_cast<T*>(z), static_cast<const T*>(x), \
+                                        static_cast<const T*>(y));
       TENON_BINARY_OPS(TENON_CASE)
 #undef TENON_CASE
     }

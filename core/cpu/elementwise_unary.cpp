@@ -9,7 +9,7 @@ template <class Op, class T>
 void run_unary(const Loop<2>& loop, T* y, const T* x, T a, T b) {
   const int64_t sy = loop.stride[0][loop.rank - 1];
   const int64_t sx = loop.stride[1][loop.rank - 1];
-  walk(loop, grain_for_bytes(2 * sizeof(T)), [&](const int64_t (&offset)[2], int64_t n) {
+  walk(loop, grain_for_bytes(2 * sizeof(T)), [&](const int64_t(&offset)[2], int64_t n) {
     T* py = y + offset[0];
     const T* px = x + offset[1];
     if (sy == 1 && sx == 1) {
@@ -28,9 +28,9 @@ void unary(Unary op, const Loop<2>& loop, DType dtype, void* y, const void* x, d
   visit_floating("unary", dtype, [&](auto tag) {
     using T = decltype(tag);
     switch (op) {
-#define TENON_CASE(name, formula)                                                                       \
-  case Unary::name:                                                                                     \
-    return run_unary<functor::name##_>(loop, static_cast<T*>(y), static_cast<const T*>(x),              \
+#define TENON_CASE(name, formula)                                                          \
+  case Unary::name:                                                                        \
+    return run_unary<functor::name##_>(loop, static_cast<T*>(y), static_cast<const T*>(x), \
                                        static_cast<T>(a), static_cast<T>(b));
       TENON_UNARY_OPS(TENON_CASE)
 #undef TENON_CASE

@@ -1,6 +1,6 @@
-// Matrix products. OpenBLAS does the large ones, single-threaded on tiles of a partition that depends on the sizes
-// alone, so the bits are the same for any number of threads. Products with a single row or column are memory-bound and
-// go to loops of ours.
+// Matrix products. OpenBLAS does the large ones, single-threaded on tiles of a partition that depends on the
+// sizes alone, so the bits are the same for any number of threads. Products with a single row or column are
+// memory-bound and go to loops of ours.
 #include "core/cpu/matmul.h"
 
 #include <cblas.h>
@@ -15,20 +15,20 @@ extern "C" void openblas_set_num_threads(int);
 namespace tenon::cpu {
 namespace {
 
-void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const float* a, int lda, const float* b,
-          int ldb, float* c, int ldc) {
+void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const float* a, int lda,
+          const float* b, int ldb, float* c, int ldc) {
   cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1.0f, a, lda, b, ldb, 0.0f, c, ldc);
 }
-void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const double* a, int lda, const double* b,
-          int ldb, double* c, int ldc) {
+void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const double* a, int lda,
+          const double* b, int ldb, double* c, int ldc) {
   cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1.0, a, lda, b, ldb, 0.0, c, ldc);
 }
 
-// y[i] = sum_j M[i, j] x[j] over `rows` x `cols`. Dot products where the matrix is stored by rows, sums of columns
-// where it is stored by columns; 16 lanes in either case.
+// y[i] = sum_j M[i, j] x[j] over `rows` x `cols`. Dot products where the matrix is stored by rows, sums of
+// columns where it is stored by columns; 16 lanes in either case.
 template <class T>
-void matrix_times_vector(int64_t rows, int64_t cols, const T* m, int64_t row_step, int64_t col_step, const T* x,
-                         int64_t x_step, T* y, int64_t y_step) {
+void matrix_times_vector(int64_t rows, int64_t cols, const T* m, int64_t row_step, int64_t col_step,
+                         const T* x, int64_t x_step, T* y, int64_t y_step) {
   constexpr int kLanes = 16;
   if (row_step == 1 && rows >= kLanes) {
     parallel_for((rows + 255) / 256, grain_for_flops(cols * 256), [&](int64_t begin, int64_t end) {
@@ -83,9 +83,10 @@ void one_product(const MatmulPlan& p, T* c, const T* a, const T* b) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t from = i * piece;
       const int n = static_cast<int>(std::min(piece, side - from));
-      gemm(at ? CblasTrans : CblasNoTrans, bt ? CblasTrans : CblasNoTrans, cut_rows ? n : static_cast<int>(p.m),
-           cut_rows ? static_cast<int>(p.n) : n, static_cast<int>(p.k), cut_rows ? a + from * p.a_row : a, lda,
-           cut_rows ? b : b + from * p.b_column, ldb, cut_rows ? c + from * p.c_row : c + from, ldc);
+      gemm(at ? CblasTrans : CblasNoTrans, bt ? CblasTrans : CblasNoTrans,
+           cut_rows ? n : static_cast<int>(p.m), cut_rows ? static_cast<int>(p.n) : n, static_cast<int>(p.k),
+           cut_rows ? a + from * p.a_row : a, lda, cut_rows ? b : b + from * p.b_column, ldb,
+           cut_rows ? c + from * p.c_row : c + from, ldc);
     }
   });
 }
@@ -97,14 +98,15 @@ void matmul(const MatmulPlan& plan, DType dtype, void* c, const void* a, const v
   std::call_once(once, [] { openblas_set_num_threads(1); });
   visit_floating("matmul", dtype, [&](auto tag) {
     using T = decltype(tag);
-    parallel_for(plan.batch.numel, grain_for_flops(plan.m * plan.n * plan.k), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        int64_t offset[3];
-        plan.batch.offsets_of(i, offset);
-        one_product(plan, static_cast<T*>(c) + offset[0], static_cast<const T*>(a) + offset[1],
-                    static_cast<const T*>(b) + offset[2]);
-      }
-    });
+    parallel_for(plan.batch.numel, grain_for_flops(plan.m * plan.n * plan.k),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) {
+                     int64_t offset[3];
+                     plan.batch.offsets_of(i, offset);
+                     one_product(plan, static_cast<T*>(c) + offset[0], static_cast<const T*>(a) + offset[1],
+                                 static_cast<const T*>(b) + offset[2]);
+                   }
+                 });
   });
 }
 

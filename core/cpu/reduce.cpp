@@ -1,7 +1,8 @@
 // Reductions. Three layouts, chosen by shape and strides alone:
 //   columns  results lie side by side in x (bias gradients): a strip of 64 results is summed down the rows
 //   rows     many results: each is reduced alone, results in parallel
-//   single   few results of many items: each is cut into chunks, and the chunks' partial results join in order
+//   single   few results of many items: each is cut into chunks, and the chunks' partial results join in
+//   order
 #include "core/cpu/reduce.h"
 
 #include <algorithm>
@@ -15,8 +16,8 @@ namespace {
 
 using namespace reducer;  // Sum, Max, ... and finish
 
-// n items at a constant step. 32 lanes keep the adders busy and give the compiler its SIMD width; the lanes join in
-// a fixed order.
+// n items at a constant step. 32 lanes keep the adders busy and give the compiler its SIMD width; the lanes
+// join in a fixed order.
 template <class Op, class A, class T>
 A reduce_run(A acc, const T* x, int64_t n, int64_t step) {
   constexpr int kLanes = 32;
@@ -61,22 +62,22 @@ void reduce_columns(const ReduceLoop& loop, T* y, const T* x, double scale) {
   const int64_t sy = loop.kept.stride[0][inner];
   parallel_for(rows * strips, grain_for_bytes(loop.reduced.numel * kStrip * int64_t{sizeof(T)}),
                [&](int64_t begin, int64_t end) {
-    for (int64_t job = begin; job < end; ++job) {
-      int64_t column = job % strips * kStrip;
-      int64_t n = std::min(kStrip, width - column);
-      int64_t offset[2];
-      loop.kept.offsets_of(job / strips * width + column, offset);
-      A acc[kStrip];
-      for (A& a : acc) a = Op::template first<A, T>();
-      for (int64_t r = 0; r < loop.reduced.numel; ++r) {
-        int64_t row[1];
-        loop.reduced.offsets_of(r, row);
-        const T* p = x + offset[1] + row[0];
-        for (int64_t l = 0; l < n; ++l) acc[l] = Op::template step<A, T>(acc[l], p[l]);
-      }
-      for (int64_t l = 0; l < n; ++l) y[offset[0] + l * sy] = finish<T>(acc[l], scale);
-    }
-  });
+                 for (int64_t job = begin; job < end; ++job) {
+                   int64_t column = job % strips * kStrip;
+                   int64_t n = std::min(kStrip, width - column);
+                   int64_t offset[2];
+                   loop.kept.offsets_of(job / strips * width + column, offset);
+                   A acc[kStrip];
+                   for (A& a : acc) a = Op::template first<A, T>();
+                   for (int64_t r = 0; r < loop.reduced.numel; ++r) {
+                     int64_t row[1];
+                     loop.reduced.offsets_of(r, row);
+                     const T* p = x + offset[1] + row[0];
+                     for (int64_t l = 0; l < n; ++l) acc[l] = Op::template step<A, T>(acc[l], p[l]);
+                   }
+                   for (int64_t l = 0; l < n; ++l) y[offset[0] + l * sy] = finish<T>(acc[l], scale);
+                 }
+               });
 }
 
 template <class Op, class T>
@@ -103,20 +104,21 @@ void reduce_rows(const ReduceLoop& loop, T* y, const T* x, double scale) {
   }
   parallel_for(loop.kept.numel, grain_for_bytes(std::max<int64_t>(count, 1) * int64_t{sizeof(T)}),
                [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t offset[2];
-      loop.kept.offsets_of(i, offset);
-      y[offset[0]] = finish<T>(reduce_part<Op, A, T>(loop.reduced, x + offset[1], 0, count), scale);
-    }
-  });
+                 for (int64_t i = begin; i < end; ++i) {
+                   int64_t offset[2];
+                   loop.kept.offsets_of(i, offset);
+                   y[offset[0]] =
+                       finish<T>(reduce_part<Op, A, T>(loop.reduced, x + offset[1], 0, count), scale);
+                 }
+               });
 }
 
 template <class Op, class T>
 void reduce_typed(const ReduceLoop& loop, T* y, const T* x, double scale) {
   const int kept = loop.kept.rank - 1;
   const int reduced = loop.reduced.rank - 1;
-  bool columns = loop.kept.extent[kept] > 1 && loop.kept.stride[1][kept] == 1 &&
-                 loop.reduced.numel > 1 && loop.reduced.stride[0][reduced] != 1;
+  bool columns = loop.kept.extent[kept] > 1 && loop.kept.stride[1][kept] == 1 && loop.reduced.numel > 1 &&
+                 loop.reduced.stride[0][reduced] != 1;
   if (columns) {
     reduce_columns<Op, T>(loop, y, x, scale);
   } else {
@@ -153,16 +155,22 @@ void reduce(Reduce op, const ReduceLoop& loop, DType dtype, void* y, const void*
     T* py = static_cast<T*>(y);
     const T* px = static_cast<const T*>(x);
     switch (op) {
-      case Reduce::sum: return reduce_typed<Sum, T>(loop, py, px, scale);
-      case Reduce::sum_of_abs: return reduce_typed<SumOfAbs, T>(loop, py, px, scale);
-      case Reduce::sum_of_squares: return reduce_typed<SumOfSquares, T>(loop, py, px, scale);
-      case Reduce::max: return reduce_typed<Max, T>(loop, py, px, 1);
-      case Reduce::min: return reduce_typed<Min, T>(loop, py, px, 1);
+      case Reduce::sum:
+        return reduce_typed<Sum, T>(loop, py, px, scale);
+      case Reduce::sum_of_abs:
+        return reduce_typed<SumOfAbs, T>(loop, py, px, scale);
+      case Reduce::sum_of_squares:
+        return reduce_typed<SumOfSquares, T>(loop, py, px, scale);
+      case Reduce::max:
+        return reduce_typed<Max, T>(loop, py, px, 1);
+      case Reduce::min:
+        return reduce_typed<Min, T>(loop, py, px, 1);
     }
   });
 }
 
-void reduce_with_index(Reduce op, const ReduceLoop& loop, DType dtype, void* y, int64_t* indices, const void* x) {
+void reduce_with_index(Reduce op, const ReduceLoop& loop, DType dtype, void* y, int64_t* indices,
+                       const void* x) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
     extreme_with_index<T>(op == Reduce::max, loop, static_cast<T*>(y), indices, static_cast<const T*>(x));

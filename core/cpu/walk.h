@@ -6,8 +6,8 @@
 
 namespace tenon::cpu {
 
-/// Calls `run(offset, n)` with the operands' offsets at the start of n items along the innermost axis, which step by
-/// `loop.stride[k][loop.rank - 1]`. Chunks run in parallel; `grain` items a chunk.
+/// Calls `run(offset, n)` with the operands' offsets at the start of n items along the innermost axis, which
+/// step by `loop.stride[k][loop.rank - 1]`. Chunks run in parallel; `grain` items a chunk.
 template <int N, class Run>
 void walk(const Loop<N>& loop, int64_t grain, Run&& run) {
   if (loop.numel == 0) return;

@@ -12,7 +12,8 @@
 
 namespace tenon {
 
-/// For ops whose kernels exist on the host only: refuses device tensors by name instead of falling back in silence.
+/// For ops whose kernels exist on the host only: refuses device tensors by name instead of falling back in
+/// silence.
 inline void require_host(const char* op, const Tensor& x) {
   TENON_CHECK(x.device().is_cpu(), op, ": has no CUDA kernel; expects tensors on cpu, got ", x.str());
 }

@@ -49,7 +49,8 @@ Tensor run_compare(Compare op, const char* name, const Tensor& x, const Tensor& 
   Tensor bx = broadcast_to(name, x, z.shape());
   Tensor by = broadcast_to(name, y, z.shape());
   Loop<3> loop = make_loop<3>({&z, &bx, &by});
-  TENON_DISPATCH(x.device(), compare, op, loop, x.dtype(), static_cast<uint8_t*>(z.raw()), bx.raw(), by.raw());
+  TENON_DISPATCH(x.device(), compare, op, loop, x.dtype(), static_cast<uint8_t*>(z.raw()), bx.raw(),
+                 by.raw());
   return z;
 }
 
@@ -62,7 +63,8 @@ void fill_into(const Tensor& target, double value) {
 }
 
 void copy_into(const char* op, const Tensor& source, const Tensor& target) {
-  TENON_CHECK(source.shape() == target.shape(), op, ": expects shape ", target.shape(), ", got ", source.shape());
+  TENON_CHECK(source.shape() == target.shape(), op, ": expects shape ", target.shape(), ", got ",
+              source.shape());
   check_same_device(op, source, target);
   if (target.is_empty()) return;
   Loop<2> loop = make_loop<2>({&target, &source});
@@ -88,9 +90,15 @@ void binary_into(Binary op, const Tensor& x, const Tensor& y, const Tensor& targ
   TENON_DISPATCH(target.device(), binary, op, loop, x.dtype(), target.raw(), bx.raw(), by.raw());
 }
 
-Tensor affine(const Tensor& x, double scale, double shift) { return run_unary(Unary::affine, "affine", x, scale, shift); }
-Tensor pow_scalar(const Tensor& x, double exponent) { return run_unary(Unary::pow_scalar, "pow_scalar", x, exponent); }
-Tensor leaky_relu(const Tensor& x, double slope) { return run_unary(Unary::leaky_relu, "leaky_relu", x, slope); }
+Tensor affine(const Tensor& x, double scale, double shift) {
+  return run_unary(Unary::affine, "affine", x, scale, shift);
+}
+Tensor pow_scalar(const Tensor& x, double exponent) {
+  return run_unary(Unary::pow_scalar, "pow_scalar", x, exponent);
+}
+Tensor leaky_relu(const Tensor& x, double slope) {
+  return run_unary(Unary::leaky_relu, "leaky_relu", x, slope);
+}
 Tensor elu(const Tensor& x, double alpha) { return run_unary(Unary::elu, "elu", x, alpha); }
 Tensor clamp(const Tensor& x, double low, double high) {
   TENON_CHECK(low <= high, "clamp: expects low <= high, got ", low, " and ", high);
@@ -144,7 +152,8 @@ Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y) {
   Tensor bx = broadcast_to("where", x, shape);
   Tensor by = broadcast_to("where", y, shape);
   Loop<4> loop = make_loop<4>({&z, &bc, &bx, &by});
-  TENON_DISPATCH(x.device(), where, loop, x.dtype(), z.raw(), static_cast<const uint8_t*>(bc.raw()), bx.raw(), by.raw());
+  TENON_DISPATCH(x.device(), where, loop, x.dtype(), z.raw(), static_cast<const uint8_t*>(bc.raw()), bx.raw(),
+                 by.raw());
   return z;
 }
 

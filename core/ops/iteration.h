@@ -6,9 +6,9 @@
 
 namespace tenon {
 
-/// Builds the loop of N operands of equal shape (broadcast views included; operand 0 is the result). Axes are sorted
-/// by the strides of the operands, outermost first, axes of extent 1 are dropped, and neighbours are merged where all
-/// operands step evenly over both. The rank is at least 1.
+/// Builds the loop of N operands of equal shape (broadcast views included; operand 0 is the result). Axes are
+/// sorted by the strides of the operands, outermost first, axes of extent 1 are dropped, and neighbours are
+/// merged where all operands step evenly over both. The rank is at least 1.
 template <int N>
 Loop<N> make_loop(const Tensor* const (&operands)[N]) {
   const Shape& shape = operands[0]->shape();

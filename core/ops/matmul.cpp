@@ -18,8 +18,8 @@ struct Packed {
   int64_t row, column;
 };
 
-// One of the last two strides must be 1 and the other long enough to be a leading dimension; else a packed copy is
-// taken. The stride of an axis of extent 1 is never stepped and may be chosen freely.
+// One of the last two strides must be 1 and the other long enough to be a leading dimension; else a packed
+// copy is taken. The stride of an axis of extent 1 is never stepped and may be chosen freely.
 Packed pack(const Tensor& x) {
   int64_t rows = x.size(-2), columns = x.size(-1);
   int64_t row = x.strides().back(1), column = x.strides().back(0);
@@ -45,9 +45,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   check_same_dtype("matmul", a, b);
   check_same_device("matmul", a, b);
   TENON_CHECK(is_floating(a.dtype()), "matmul: expects float32 or float64, got ", a.str());
-  TENON_CHECK(a.rank() >= 2 && b.rank() >= 2, "matmul: expects rank >= 2, got ", a.shape(), " and ", b.shape());
-  TENON_CHECK(a.size(-1) == b.size(-2), "matmul: inner extents differ: ", a.shape(), " has ", a.size(-1), " columns, ",
-              b.shape(), " has ", b.size(-2), " rows");
+  TENON_CHECK(a.rank() >= 2 && b.rank() >= 2, "matmul: expects rank >= 2, got ", a.shape(), " and ",
+              b.shape());
+  TENON_CHECK(a.size(-1) == b.size(-2), "matmul: inner extents differ: ", a.shape(), " has ", a.size(-1),
+              " columns, ", b.shape(), " has ", b.size(-2), " rows");
   Shape batch = broadcast_shapes("matmul", leading(a.shape()), leading(b.shape()));
   Shape shape = batch;
   shape.push_back(a.size(-2));

@@ -30,7 +30,8 @@ Plan plan(const char* op, const Tensor& x, const Dims& axes, DType dtype) {
     reduced_shape.push_back(x.shape()[a]);
     reduced_strides.push_back(x.strides()[a]);
   }
-  p.result = Tensor::empty_strided(kept_shape, strides_in_order_of(kept_shape, x.strides()), dtype, x.device());
+  p.result =
+      Tensor::empty_strided(kept_shape, strides_in_order_of(kept_shape, x.strides()), dtype, x.device());
   if (p.result.is_empty() || p.count == 0) return p;
   Tensor first = x.as_strided(kept_shape, x.strides(), x.offset());  // the first item of each result
   p.loop.kept = make_loop<2>({&p.result, &first});
@@ -47,10 +48,12 @@ Tensor without_axes(const char* op, const Tensor& result, const Dims& axes, bool
   return out;
 }
 
-Tensor run_reduce(Reduce kind, const char* op, const Tensor& x, const Dims& axes, bool keep, bool mean = false) {
+Tensor run_reduce(Reduce kind, const char* op, const Tensor& x, const Dims& axes, bool keep,
+                  bool mean = false) {
   Plan p = plan(op, x, axes, x.dtype());
   bool sums = kind != Reduce::max && kind != Reduce::min;
-  TENON_CHECK(p.count > 0 || (sums && !mean) || p.result.is_empty(), op, ": no elements to reduce in ", x.str(), " over axes ", axes);
+  TENON_CHECK(p.count > 0 || (sums && !mean) || p.result.is_empty(), op, ": no elements to reduce in ",
+              x.str(), " over axes ", axes);
   if (p.count == 0) p.result.fill_(0);
   if (p.count > 0 && !p.result.is_empty()) {
     double scale = mean ? 1.0 / static_cast<double>(p.count) : 1.0;
@@ -59,7 +62,8 @@ Tensor run_reduce(Reduce kind, const char* op, const Tensor& x, const Dims& axes
   return without_axes(op, p.result, axes, keep);
 }
 
-std::pair<Tensor, Tensor> run_with_index(Reduce kind, const char* op, const Tensor& x, int64_t axis, bool keep) {
+std::pair<Tensor, Tensor> run_with_index(Reduce kind, const char* op, const Tensor& x, int64_t axis,
+                                         bool keep) {
   TENON_CHECK(x.defined(), op, ": undefined tensor");
   Dims axes{normalize_axis(op, axis, x.rank())};
   Plan p = plan(op, x, axes, x.dtype());
@@ -78,15 +82,21 @@ void require_floating(const char* op, const Tensor& x) {
 
 }  // namespace
 
-Tensor sum(const Tensor& x, const Dims& axes, bool keep) { return run_reduce(Reduce::sum, "sum", x, axes, keep); }
+Tensor sum(const Tensor& x, const Dims& axes, bool keep) {
+  return run_reduce(Reduce::sum, "sum", x, axes, keep);
+}
 
 Tensor mean(const Tensor& x, const Dims& axes, bool keep) {
   require_floating("mean", x);
   return run_reduce(Reduce::sum, "mean", x, axes, keep, true);
 }
 
-Tensor amax(const Tensor& x, const Dims& axes, bool keep) { return run_reduce(Reduce::max, "amax", x, axes, keep); }
-Tensor amin(const Tensor& x, const Dims& axes, bool keep) { return run_reduce(Reduce::min, "amin", x, axes, keep); }
+Tensor amax(const Tensor& x, const Dims& axes, bool keep) {
+  return run_reduce(Reduce::max, "amax", x, axes, keep);
+}
+Tensor amin(const Tensor& x, const Dims& axes, bool keep) {
+  return run_reduce(Reduce::min, "amin", x, axes, keep);
+}
 
 std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int64_t axis, bool keep) {
   return run_with_index(Reduce::max, "max_with_index", x, axis, keep);
@@ -100,8 +110,8 @@ Tensor variance(const Tensor& x, const Dims& axes, bool keep, int64_t correction
   Dims normal = normalize_axes("variance", axes, x.rank());
   int64_t count = 1;
   for (int64_t axis : normal) count *= x.shape()[static_cast<int>(axis)];
-  TENON_CHECK(count > correction, "variance: expects more than ", correction, " elements, got ", count, " in ", x.str(),
-              " over axes ", axes);
+  TENON_CHECK(count > correction, "variance: expects more than ", correction, " elements, got ", count,
+              " in ", x.str(), " over axes ", axes);
   Tensor centred = sub(x, mean(x, axes, true));
   Tensor squares = run_reduce(Reduce::sum_of_squares, "variance", centred, axes, keep);
   return affine(squares, 1.0 / static_cast<double>(count - correction), 0);

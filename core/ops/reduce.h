@@ -15,7 +15,8 @@ Tensor mean(const Tensor& x, const Dims& axes = {}, bool keep = false);
 /// Largest, smallest element; any dtype; NaN if any is NaN. Throws over no elements.
 Tensor amax(const Tensor& x, const Dims& axes = {}, bool keep = false);
 Tensor amin(const Tensor& x, const Dims& axes = {}, bool keep = false);
-/// Extreme along one axis, and its first index as int64 (of the first NaN, if there is one). Throws over no elements.
+/// Extreme along one axis, and its first index as int64 (of the first NaN, if there is one). Throws over no
+/// elements.
 std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int64_t axis, bool keep = false);
 std::pair<Tensor, Tensor> min_with_index(const Tensor& x, int64_t axis, bool keep = false);
 /// sum (x - mean)^2 / (count - correction), in two passes; float32 or float64. Throws if count <= correction.

@@ -1,4 +1,5 @@
-// Refers to the CUDA entry of every op that has one, so that a missing one is a link error (core/ops/contract.h).
+// Refers to the CUDA entry of every op that has one, so that a missing one is a link error
+// (core/ops/contract.h).
 #include "core/ops/contract.h"
 
 namespace tenon::contract {

@@ -106,7 +106,8 @@ double distance(const Tensor& got, const Array& expected) {
   return worst / largest;
 }
 
-void expect_close(const Drawn& d, const char* what, const Tensors& got, const Arrays& expected, double tolerance) {
+void expect_close(const Drawn& d, const char* what, const Tensors& got, const Arrays& expected,
+                  double tolerance) {
   INFO(d.name(), ": ", std::string(what));
   REQUIRE(got.size() == expected.size());
   for (size_t i = 0; i < got.size(); ++i) {
@@ -119,7 +120,8 @@ void expect_close(const Drawn& d, const char* what, const Tensors& got, const Ar
 bool same_bits(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
   Tensor x = a.contiguous(), y = b.contiguous();
-  return a.is_empty() || std::memcmp(x.raw(), y.raw(), static_cast<size_t>(x.numel()) * size_of(x.dtype())) == 0;
+  return a.is_empty() ||
+         std::memcmp(x.raw(), y.raw(), static_cast<size_t>(x.numel()) * size_of(x.dtype())) == 0;
 }
 
 // Outputs, then gradients of the weighted sum of the outputs for every floating input.

@@ -39,17 +39,18 @@ Tensor positive(Draw& d, const Shape& s) { return d.uniform(s, 0.2, 3); }
 Tensor off_zero(Draw& d, const Shape& s) { return d.away_from(s, {0}); }
 Tensor off_halves(Draw& d, const Shape& s) { return d.away_from(s, {-1.5, -1, -0.5, 0, 0.5, 1, 1.5}); }
 
-#define TENON_UNARY_ROW(name, draw_x, f)                                                            \
-  const Register name##_row(unary_row(                                                             \
+#define TENON_UNARY_ROW(name, draw_x, f)                                                                 \
+  const Register name##_row(unary_row(                                                                   \
       #name, draw_x, [](const Tensor& x) { return name(x); }, [](const Variable& x) { return name(x); }, \
       [](double x) -> double { return f; }));
-#define TENON_UNARY_CONSTANT_ROW(name, draw_x, f) \
-  const Register name##_row(                      \
-      unary_row(#name, draw_x, [](const Tensor& x) { return name(x); }, nullptr, [](double x) -> double { return f; }));
-#define TENON_PARAMETER_ROW(name, draw_x, arguments, f)                                                       \
-  const Register name##_row(unary_row(                                                                       \
-      #name, draw_x, [](const Tensor& x) { return name arguments; }, [](const Variable& x) { return name arguments; }, \
+#define TENON_UNARY_CONSTANT_ROW(name, draw_x, f)                      \
+  const Register name##_row(unary_row(                                 \
+      #name, draw_x, [](const Tensor& x) { return name(x); }, nullptr, \
       [](double x) -> double { return f; }));
+#define TENON_PARAMETER_ROW(name, draw_x, arguments, f)              \
+  const Register name##_row(unary_row(                               \
+      #name, draw_x, [](const Tensor& x) { return name arguments; }, \
+      [](const Variable& x) { return name arguments; }, [](double x) -> double { return f; }));
 
 TENON_PARAMETER_ROW(affine, anywhere, (x, -1.5, 0.25), -1.5 * x + 0.25)
 TENON_UNARY_ROW(abs, off_zero, std::fabs(x))
@@ -81,7 +82,8 @@ struct BinaryDraw {
 };
 template <class TensorForm, class VariableForm>
 Row binary_row(const char* op, std::function<BinaryDraw(Draw&, const Shape&, const Shape&)> draw_xy,
-               TensorForm tensor_form, VariableForm variable_form, double (*f)(double, double), bool integers = false) {
+               TensorForm tensor_form, VariableForm variable_form, double (*f)(double, double),
+               bool integers = false) {
   Row row;
   row.op = op;
   row.cases = [=](Draw& d) {
@@ -115,20 +117,26 @@ Row binary_row(const char* op, std::function<BinaryDraw(Draw&, const Shape&, con
       for (DType dtype : {int64, int32, uint8}) {
         Case c = cases[0];
         c.label = name_of(dtype);
-        c.inputs = {d.integers(c.inputs[0].shape(), 5, 9, dtype), d.integers(c.inputs[1].shape(), 0, 6, dtype)};
+        c.inputs = {d.integers(c.inputs[0].shape(), 5, 9, dtype),
+                    d.integers(c.inputs[1].shape(), 0, 6, dtype)};
         c.variables = nullptr;
         cases.push_back(c);
       }
     }
     return cases;
   };
-  row.refusals = [=] { return binary_refusals(op, [=](const Tensor& x, const Tensor& y) { tensor_form(x, y); }); };
+  row.refusals = [=] {
+    return binary_refusals(op, [=](const Tensor& x, const Tensor& y) { tensor_form(x, y); });
+  };
   return row;
 }
 
 BinaryDraw both_anywhere(Draw& d, const Shape& x, const Shape& y) { return {d.normal(x), d.normal(y)}; }
-BinaryDraw both_positive(Draw& d, const Shape& x, const Shape& y) { return {d.uniform(x, 0.5, 2), d.uniform(y, 0.5, 2)}; }
-// Never within 0.02 of each other, whichever elements meet: x on even, y on odd multiples of 0.05, with a jitter.
+BinaryDraw both_positive(Draw& d, const Shape& x, const Shape& y) {
+  return {d.uniform(x, 0.5, 2), d.uniform(y, 0.5, 2)};
+}
+// Never within 0.02 of each other, whichever elements meet: x on even, y on odd multiples of 0.05, with a
+// jitter.
 BinaryDraw apart(Draw& d, const Shape& sx, const Shape& sy) {
   BinaryDraw xy{Tensor::empty(sx, float64), Tensor::empty(sy, float64)};
   for (auto [t, shift] : {std::pair{&xy.x, 0.0}, std::pair{&xy.y, 0.05}})
@@ -142,14 +150,14 @@ BinaryDraw whole(Draw& d, const Shape& x, const Shape& y) {
   return {d.integers(x, -2, 3).to(float64), d.integers(y, -2, 3).to(float64)};
 }
 
-#define TENON_BINARY_ROW(name, draw_xy, integers, f)                                                             \
-  const Register name##_row(binary_row(                                                                         \
-      #name, draw_xy, [](const Tensor& x, const Tensor& y) { return name(x, y); },                               \
-      [](const Variable& x, const Variable& y) { return name(x, y); }, [](double x, double y) -> double { return f; }, \
-      integers));
-#define TENON_COMPARE_ROW(name, f)                                                                \
-  const Register name##_row(binary_row(                                                          \
-      #name, whole, [](const Tensor& x, const Tensor& y) { return name(x, y); }, nullptr,         \
+#define TENON_BINARY_ROW(name, draw_xy, integers, f)                               \
+  const Register name##_row(binary_row(                                            \
+      #name, draw_xy, [](const Tensor& x, const Tensor& y) { return name(x, y); }, \
+      [](const Variable& x, const Variable& y) { return name(x, y); },             \
+      [](double x, double y) -> double { return f; }, integers));
+#define TENON_COMPARE_ROW(name, f)                                                        \
+  const Register name##_row(binary_row(                                                   \
+      #name, whole, [](const Tensor& x, const Tensor& y) { return name(x, y); }, nullptr, \
       [](double x, double y) -> double { return f; }, true));
 
 TENON_BINARY_ROW(add, both_anywhere, true, x + y)

@@ -34,9 +34,14 @@ Array naive_matmul(const Array& a, const Array& b) {
 }
 
 std::vector<std::pair<Shape, Shape>> shapes(Draw& d) {
-  if (d.is(Size::large)) return {{{200, 300}, {300, 250}}, {{70, 3, 40}, {70, 40, 50}}, {{700, 900}, {900, 1}}, {{1, 900}, {900, 700}}};
+  if (d.is(Size::large))
+    return {{{200, 300}, {300, 250}},
+            {{70, 3, 40}, {70, 40, 50}},
+            {{700, 900}, {900, 1}},
+            {{1, 900}, {900, 700}}};
   int64_t m = d.extent(2, 3, 0), n = d.extent(3, 17, 0), k = d.extent(4, 7, 2);
-  std::vector<std::pair<Shape, Shape>> out = {{{m, k}, {k, n}}, {{2, m, k}, {k, n}}, {{2, 1, m, k}, {3, k, n}}, {{m, k}, {k, 1}}};
+  std::vector<std::pair<Shape, Shape>> out = {
+      {{m, k}, {k, n}}, {{2, m, k}, {k, n}}, {{2, 1, m, k}, {3, k, n}}, {{m, k}, {k, 1}}};
   if (d.is(Size::empty)) out.push_back({{3, 0}, {0, 2}});
   return out;
 }
@@ -80,9 +85,21 @@ const Register matmul_row({
     .refusals =
         [] {
           auto refusals = binary_refusals("matmul", [](const Tensor& a, const Tensor& b) { matmul(a, b); });
-          refusals.push_back({"rank", [] { matmul(Tensor::zeros({3}), Tensor::zeros({3, 2})); }, {"matmul", "rank", "[3]"}});
-          refusals.push_back({"dtype", [] { matmul(Tensor::zeros({2, 2}, int32), Tensor::zeros({2, 2}, int32)); }, {"matmul", "int32"}});
-          refusals.push_back({"batch", [] { matmul(Tensor::zeros({2, 2, 3}), Tensor::zeros({3, 3, 2})); }, {"matmul", "broadcast"}});
+          refusals.push_back({"rank",
+                              [] {
+                                matmul(Tensor::zeros({3}), Tensor::zeros({3, 2}));
+                              },
+                              {"matmul", "rank", "[3]"}});
+          refusals.push_back({"dtype",
+                              [] {
+                                matmul(Tensor::zeros({2, 2}, int32), Tensor::zeros({2, 2}, int32));
+                              },
+                              {"matmul", "int32"}});
+          refusals.push_back({"batch",
+                              [] {
+                                matmul(Tensor::zeros({2, 2, 3}), Tensor::zeros({3, 3, 2}));
+                              },
+                              {"matmul", "broadcast"}});
           return refusals;
         },
     .tolerance = 2e-6,

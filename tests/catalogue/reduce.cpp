@@ -9,8 +9,10 @@
 namespace tenon::catalogue {
 namespace {
 
-// The naive reduction: visits every element of x, tells `visit` which result it belongs to, and reshapes at the end.
-Array reduced(const Array& x, const Dims& axes, bool keep, double start, const std::function<double(double, double)>& step) {
+// The naive reduction: visits every element of x, tells `visit` which result it belongs to, and reshapes at
+// the end.
+Array reduced(const Array& x, const Dims& axes, bool keep, double start,
+              const std::function<double(double, double)>& step) {
   Shape kept = x.shape;
   Dims normal = normalize_axes("reference", axes, x.shape.rank());
   for (int64_t axis : normal) kept[static_cast<int>(axis)] = 1;
@@ -38,9 +40,17 @@ struct Variant {
   bool keep;
 };
 std::vector<Variant> variants(Draw& d) {
-  if (d.is(Size::large)) return {{{300, 1000}, {0}, false}, {{300, 1000}, {1}, false}, {{300001}, {}, false}, {{40, 50, 200}, {0, 2}, true}};
+  if (d.is(Size::large))
+    return {{{300, 1000}, {0}, false},
+            {{300, 1000}, {1}, false},
+            {{300001}, {}, false},
+            {{40, 50, 200}, {0, 2}, true}};
   int64_t m = d.extent(2, 3, 0), n = d.extent(4, 37, 0);
-  return {{{m, n}, {0}, false}, {{m, n}, {-1}, true}, {{m, n}, {}, false}, {{m, 2, n}, {0, 2}, false}, {{m, 2, n}, {1}, false}};
+  return {{{m, n}, {0}, false},
+          {{m, n}, {-1}, true},
+          {{m, n}, {}, false},
+          {{m, 2, n}, {0, 2}, false},
+          {{m, 2, n}, {1}, false}};
 }
 
 using TensorForm = std::function<Tensor(const Tensor&, const Dims&, bool)>;
@@ -48,7 +58,8 @@ using VariableForm = std::function<Variable(const Variable&, const Dims&, bool)>
 using Reference = std::function<Array(const Array&, const Dims&, bool)>;
 
 Row reduce_row(const char* op, std::function<Tensor(Draw&, const Shape&)> draw_x, TensorForm tensor_form,
-               VariableForm variable_form, Reference reference, bool over_empty, std::vector<DType> integers = {}) {
+               VariableForm variable_form, Reference reference, bool over_empty,
+               std::vector<DType> integers = {}) {
   Row row;
   row.op = op;
   row.cases = [=](Draw& d) {
@@ -77,12 +88,25 @@ Row reduce_row(const char* op, std::function<Tensor(Draw&, const Shape&)> draw_x
   row.refusals = [=] {
     std::vector<Refusal> refusals = {
         {"undefined", [=] { tensor_form(Tensor(), {}, false); }, {op, "undefined"}},
-        {"axis", [=] { tensor_form(Tensor::zeros({2, 3}), {2}, false); }, {op, "axis 2", "rank 2"}},
-        {"axis twice", [=] { tensor_form(Tensor::zeros({2, 3}), {0, -2}, false); }, {op, "twice"}}};
+        {"axis",
+         [=] {
+           tensor_form(Tensor::zeros({2, 3}), {2}, false);
+         },
+         {op, "axis 2", "rank 2"}},
+        {"axis twice",
+         [=] {
+           tensor_form(Tensor::zeros({2, 3}), {0, -2}, false);
+         },
+         {op, "twice"}}};
     if (!over_empty)
-      refusals.push_back({"no elements", [=] { tensor_form(Tensor::zeros({2, 0}), {1}, false); }, {op, "elements"}});
+      refusals.push_back({"no elements",
+                          [=] {
+                            tensor_form(Tensor::zeros({2, 0}), {1}, false);
+                          },
+                          {op, "elements"}});
     if (integers.empty())
-      refusals.push_back({"dtype", [=] { tensor_form(Tensor::zeros({2}, int32), {}, false); }, {op, "int32"}});
+      refusals.push_back(
+          {"dtype", [=] { tensor_form(Tensor::zeros({2}, int32), {}, false); }, {op, "int32"}});
     return refusals;
   };
   return row;
@@ -92,8 +116,8 @@ Tensor anywhere(Draw& d, const Shape& s) { return d.normal(s); }
 Tensor off_zero(Draw& d, const Shape& s) { return d.away_from(s, {0}); }
 Tensor distinct(Draw& d, const Shape& s) { return d.distinct(s); }
 
-#define TENON_FORMS(call)                                              \
-  [](const Tensor& x, const Dims& axes, bool keep) { return call; },   \
+#define TENON_FORMS(call)                                            \
+  [](const Tensor& x, const Dims& axes, bool keep) { return call; }, \
       [](const Variable& x, const Dims& axes, bool keep) { return call; }
 
 const std::vector<DType> kIntegers = {int64, int32, uint8};
@@ -101,28 +125,32 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 const Register sum_row(reduce_row("sum", anywhere, TENON_FORMS(sum(x, axes, keep)),
                                   [](const Array& x, const Dims& axes, bool keep) {
-                                    return reduced(x, axes, keep, 0, [](double acc, double v) { return acc + v; });
+                                    return reduced(x, axes, keep, 0,
+                                                   [](double acc, double v) { return acc + v; });
                                   },
                                   true, {int64, int32}));
 
-const Register mean_row(reduce_row("mean", anywhere, TENON_FORMS(mean(x, axes, keep)),
-                                   [](const Array& x, const Dims& axes, bool keep) {
-                                     Array y = reduced(x, axes, keep, 0, [](double acc, double v) { return acc + v; });
-                                     for (double& v : y.v) v /= static_cast<double>(count_of(x.shape, axes));
-                                     return y;
-                                   },
-                                   false));
+const Register mean_row(reduce_row(
+    "mean", anywhere, TENON_FORMS(mean(x, axes, keep)),
+    [](const Array& x, const Dims& axes, bool keep) {
+      Array y = reduced(x, axes, keep, 0, [](double acc, double v) { return acc + v; });
+      for (double& v : y.v) v /= static_cast<double>(count_of(x.shape, axes));
+      return y;
+    },
+    false));
 
-const Register amax_row(reduce_row("amax", distinct, TENON_FORMS(amax(x, axes, keep)),
-                                   [](const Array& x, const Dims& axes, bool keep) {
-                                     return reduced(x, axes, keep, -kInfinity, [](double a, double v) { return std::max(a, v); });
-                                   },
-                                   false, kIntegers));
-const Register amin_row(reduce_row("amin", distinct, TENON_FORMS(amin(x, axes, keep)),
-                                   [](const Array& x, const Dims& axes, bool keep) {
-                                     return reduced(x, axes, keep, kInfinity, [](double a, double v) { return std::min(a, v); });
-                                   },
-                                   false, kIntegers));
+const Register amax_row(reduce_row(
+    "amax", distinct, TENON_FORMS(amax(x, axes, keep)),
+    [](const Array& x, const Dims& axes, bool keep) {
+      return reduced(x, axes, keep, -kInfinity, [](double a, double v) { return std::max(a, v); });
+    },
+    false, kIntegers));
+const Register amin_row(reduce_row(
+    "amin", distinct, TENON_FORMS(amin(x, axes, keep)),
+    [](const Array& x, const Dims& axes, bool keep) {
+      return reduced(x, axes, keep, kInfinity, [](double a, double v) { return std::min(a, v); });
+    },
+    false, kIntegers));
 
 // sum (x - mean)^2 / (n - 1) with the mean of each result found first.
 Array naive_variance(const Array& x, const Dims& axes, bool keep) {
@@ -139,20 +167,23 @@ Array naive_variance(const Array& x, const Dims& axes, bool keep) {
   for (double& v : y.v) v /= n;
   return y;
 }
-const Register variance_row(reduce_row("variance", anywhere, TENON_FORMS(variance(x, axes, keep)), naive_variance, false));
+const Register variance_row(reduce_row("variance", anywhere, TENON_FORMS(variance(x, axes, keep)),
+                                       naive_variance, false));
 
-const Register norm1_row(reduce_row("norm1", off_zero, TENON_FORMS(norm1(x, axes, keep)),
-                                    [](const Array& x, const Dims& axes, bool keep) {
-                                      return reduced(x, axes, keep, 0, [](double a, double v) { return a + std::fabs(v); });
-                                    },
-                                    true));
-const Register norm2_row(reduce_row("norm2", off_zero, TENON_FORMS(norm2(x, axes, keep)),
-                                    [](const Array& x, const Dims& axes, bool keep) {
-                                      Array y = reduced(x, axes, keep, 0, [](double a, double v) { return a + v * v; });
-                                      for (double& v : y.v) v = std::sqrt(v);
-                                      return y;
-                                    },
-                                    true));
+const Register norm1_row(reduce_row(
+    "norm1", off_zero, TENON_FORMS(norm1(x, axes, keep)),
+    [](const Array& x, const Dims& axes, bool keep) {
+      return reduced(x, axes, keep, 0, [](double a, double v) { return a + std::fabs(v); });
+    },
+    true));
+const Register norm2_row(reduce_row(
+    "norm2", off_zero, TENON_FORMS(norm2(x, axes, keep)),
+    [](const Array& x, const Dims& axes, bool keep) {
+      Array y = reduced(x, axes, keep, 0, [](double a, double v) { return a + v * v; });
+      for (double& v : y.v) v = std::sqrt(v);
+      return y;
+    },
+    true));
 
 template <class TensorPair, class VariablePair>
 Row index_row(const char* op, bool largest, TensorPair tensor_form, VariablePair variable_form) {
@@ -195,20 +226,23 @@ Row index_row(const char* op, bool largest, TensorPair tensor_form, VariablePair
     return cases;
   };
   row.refusals = [=] {
-    return std::vector<Refusal>{
-        {"undefined", [=] { tensor_form(Tensor(), 0, false); }, {op, "undefined"}},
-        {"axis", [=] { tensor_form(Tensor::zeros({2}), 1, false); }, {op, "axis 1"}},
-        {"no elements", [=] { tensor_form(Tensor::zeros({2, 0}), 1, false); }, {op, "no elements", "[2, 0]"}}};
+    return std::vector<Refusal>{{"undefined", [=] { tensor_form(Tensor(), 0, false); }, {op, "undefined"}},
+                                {"axis", [=] { tensor_form(Tensor::zeros({2}), 1, false); }, {op, "axis 1"}},
+                                {"no elements",
+                                 [=] {
+                                   tensor_form(Tensor::zeros({2, 0}), 1, false);
+                                 },
+                                 {op, "no elements", "[2, 0]"}}};
   };
   return row;
 }
 
-const Register max_row(index_row("max_with_index", true,
-                                 [](const Tensor& x, int64_t a, bool k) { return max_with_index(x, a, k); },
-                                 [](const Variable& x, int64_t a, bool k) { return max_with_index(x, a, k); }));
-const Register min_row(index_row("min_with_index", false,
-                                 [](const Tensor& x, int64_t a, bool k) { return min_with_index(x, a, k); },
-                                 [](const Variable& x, int64_t a, bool k) { return min_with_index(x, a, k); }));
+const Register max_row(index_row(
+    "max_with_index", true, [](const Tensor& x, int64_t a, bool k) { return max_with_index(x, a, k); },
+    [](const Variable& x, int64_t a, bool k) { return max_with_index(x, a, k); }));
+const Register min_row(index_row(
+    "min_with_index", false, [](const Tensor& x, int64_t a, bool k) { return min_with_index(x, a, k); },
+    [](const Variable& x, int64_t a, bool k) { return min_with_index(x, a, k); }));
 
 }  // namespace
 }  // namespace tenon::catalogue

@@ -24,7 +24,8 @@ std::vector<Row>& mutable_rows() {
 }  // namespace
 
 int linked_rows() {
-  return static_cast<int>(std::count_if(std::begin(kRows), std::end(kRows), [](const char* p) { return p != nullptr; }));
+  return static_cast<int>(
+      std::count_if(std::begin(kRows), std::end(kRows), [](const char* p) { return p != nullptr; }));
 }
 
 Register::Register(Row row) { mutable_rows().push_back(std::move(row)); }
@@ -51,17 +52,23 @@ void for_each_index(const Shape& shape, const std::function<void(const Dims&)>& 
 int64_t broadcast_position(const Shape& shape, const Dims& index) {
   int64_t position = 0;
   int extra = index.rank() - shape.rank();
-  for (int i = 0; i < shape.rank(); ++i) position = position * shape[i] + (shape[i] == 1 ? 0 : index[i + extra]);
+  for (int i = 0; i < shape.rank(); ++i)
+    position = position * shape[i] + (shape[i] == 1 ? 0 : index[i + extra]);
   return position;
 }
 
 int64_t Draw::extent(int64_t normal, int64_t odd, int64_t large) const {
   switch (size) {
-    case Size::normal: return normal;
-    case Size::odd: return odd;
-    case Size::one: return 1;
-    case Size::empty: return 0;
-    case Size::large: return large;
+    case Size::normal:
+      return normal;
+    case Size::odd:
+      return odd;
+    case Size::one:
+      return 1;
+    case Size::empty:
+      return 0;
+    case Size::large:
+      return large;
   }
   return normal;
 }
@@ -71,7 +78,8 @@ Tensor Draw::away_from(const Shape& shape, std::vector<double> kinks, double gap
   double* p = x.data<double>();
   for (int64_t i = 0; i < x.numel(); ++i)
     for (double kink : kinks)
-      if (std::fabs(p[i] - kink) < gap) p[i] = kink + (p[i] < kink ? -gap : gap) * (1 + generator.next_uniform());
+      if (std::fabs(p[i] - kink) < gap)
+        p[i] = kink + (p[i] < kink ? -gap : gap) * (1 + generator.next_uniform());
   return x;
 }
 
@@ -85,14 +93,22 @@ Tensor Draw::distinct(const Shape& shape) {
 }
 
 std::vector<Refusal> unary_refusals(const char* op, const std::function<void(const Tensor&)>& call) {
-  return {{"undefined", [call] { call(Tensor()); }, {op, "undefined"}},
-          {"dtype", [call] { call(Tensor::zeros({2}, int32)); }, {op, "expects float32 or float64", "int32"}}};
+  return {
+      {"undefined", [call] { call(Tensor()); }, {op, "undefined"}},
+      {"dtype", [call] { call(Tensor::zeros({2}, int32)); }, {op, "expects float32 or float64", "int32"}}};
 }
 
-std::vector<Refusal> binary_refusals(const char* op, const std::function<void(const Tensor&, const Tensor&)>& call) {
+std::vector<Refusal> binary_refusals(const char* op,
+                                     const std::function<void(const Tensor&, const Tensor&)>& call) {
   return {{"undefined", [call] { call(Tensor::zeros({2}), Tensor()); }, {op, "undefined"}},
-          {"mixed dtypes", [call] { call(Tensor::zeros({2}), Tensor::zeros({2}, float64)); }, {op, "float32", "float64"}},
-          {"shapes", [call] { call(Tensor::zeros({2, 3}), Tensor::zeros({2, 4})); }, {op, "[2, 3]", "[2, 4]"}}};
+          {"mixed dtypes",
+           [call] { call(Tensor::zeros({2}), Tensor::zeros({2}, float64)); },
+           {op, "float32", "float64"}},
+          {"shapes",
+           [call] {
+             call(Tensor::zeros({2, 3}), Tensor::zeros({2, 4}));
+           },
+           {op, "[2, 3]", "[2, 4]"}}};
 }
 
 }  // namespace tenon::catalogue

@@ -1,7 +1,8 @@
-// The catalogue: one row an op. From the row alone the suite (checks.cpp) derives every check of the op: forward against
-// the naive reference, float32 against float64, non-contiguous, odd, size-one and empty inputs, gradients of first and
-// second order, the same bits for 1, 2 and 7 threads, CPU against CUDA, and the error for every refused argument.
-// There is no way to skip a check: an op that refuses a size says so in `refusals`.
+// The catalogue: one row an op. From the row alone the suite (checks.cpp) derives every check of the op:
+// forward against the naive reference, float32 against float64, non-contiguous, odd, size-one and empty
+// inputs, gradients of first and second order, the same bits for 1, 2 and 7 threads, CPU against CUDA, and
+// the error for every refused argument. There is no way to skip a check: an op that refuses a size says so in
+// `refusals`.
 #pragma once
 
 #include <functional>
@@ -73,9 +74,9 @@ using Tensors = std::vector<Tensor>;
 using Variables = std::vector<Variable>;
 using Arrays = std::vector<Array>;
 
-/// One drawn call of the op, in three forms over the same inputs. Floating inputs are drawn in float64; the suite
-/// converts them, re-lays them in memory and moves them between devices. Integer inputs (indices, labels) keep their
-/// dtype; their layout and device change likewise.
+/// One drawn call of the op, in three forms over the same inputs. Floating inputs are drawn in float64; the
+/// suite converts them, re-lays them in memory and moves them between devices. Integer inputs (indices,
+/// labels) keep their dtype; their layout and device change likewise.
 struct Case {
   std::string label;
   Tensors inputs;
@@ -109,11 +110,14 @@ struct Register {
   explicit Register(Row row);
 };
 const std::vector<Row>& rows();
-/// Refers to the row of every op in core/ops/list.inc, so that a missing one is a link error. Returns the number of ops.
+/// Refers to the row of every op in core/ops/list.inc, so that a missing one is a link error. Returns the
+/// number of ops.
 int linked_rows();
 
-/// Refusals that nearly every op shares: an undefined operand and mixed dtypes (binary ops), as ready-made calls.
+/// Refusals that nearly every op shares: an undefined operand and mixed dtypes (binary ops), as ready-made
+/// calls.
 std::vector<Refusal> unary_refusals(const char* op, const std::function<void(const Tensor&)>& call);
-std::vector<Refusal> binary_refusals(const char* op, const std::function<void(const Tensor&, const Tensor&)>& call);
+std::vector<Refusal> binary_refusals(const char* op,
+                                     const std::function<void(const Tensor&, const Tensor&)>& call);
 
 }  // namespace tenon::catalogue

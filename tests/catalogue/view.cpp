@@ -39,13 +39,26 @@ const Register reshape_row(view_row(
       return y;
     },
     [] {
-      return std::vector<Refusal>{
-          {"count", [] { Tensor::zeros({2, 3}).reshape({4}); }, {"reshape", "[2, 3]", "[4]"}},
-          {"two open", [] { Tensor::zeros({2, 3}).reshape({-1, -1}); }, {"reshape", "one extent"}}};
+      return std::vector<Refusal>{{"count",
+                                   [] {
+                                     Tensor::zeros({2, 3}).reshape({4});
+                                   },
+                                   {"reshape", "[2, 3]", "[4]"}},
+                                  {"two open",
+                                   [] {
+                                     Tensor::zeros({2, 3}).reshape({-1, -1});
+                                   },
+                                   {"reshape", "one extent"}}};
     }));
 
 const Register permute_row(view_row(
-    "permute", [](const Tensor& x) { return x.permute({2, 0, 1}); }, [](const Variable& x) { return permute(x, {2, 0, 1}); },
+    "permute",
+    [](const Tensor& x) {
+      return x.permute({2, 0, 1});
+    },
+    [](const Variable& x) {
+      return permute(x, {2, 0, 1});
+    },
     [](const Array& x) {
       Array y({x.shape[2], x.shape[0], x.shape[1]});
       int64_t i = 0;
@@ -53,9 +66,16 @@ const Register permute_row(view_row(
       return y;
     },
     [] {
-      return std::vector<Refusal>{
-          {"rank", [] { Tensor::zeros({2, 3}).permute({0}); }, {"permute", "[2, 3]"}},
-          {"twice", [] { Tensor::zeros({2, 3}).permute({0, 0}); }, {"permute", "twice"}}};
+      return std::vector<Refusal>{{"rank",
+                                   [] {
+                                     Tensor::zeros({2, 3}).permute({0});
+                                   },
+                                   {"permute", "[2, 3]"}},
+                                  {"twice",
+                                   [] {
+                                     Tensor::zeros({2, 3}).permute({0, 0});
+                                   },
+                                   {"permute", "twice"}}};
     }));
 
 // Every second element of the middle axis, from the second on.
@@ -70,14 +90,26 @@ const Register slice_row(view_row(
       return y;
     },
     [] {
-      return std::vector<Refusal>{
-          {"range", [] { Tensor::zeros({2, 3}).slice(1, 1, 4); }, {"slice", "[2, 3]", "1:4"}},
-          {"step", [] { Tensor::zeros({2, 3}).slice(1, 0, 2, 0); }, {"slice", "step"}}};
+      return std::vector<Refusal>{{"range",
+                                   [] {
+                                     Tensor::zeros({2, 3}).slice(1, 1, 4);
+                                   },
+                                   {"slice", "[2, 3]", "1:4"}},
+                                  {"step",
+                                   [] {
+                                     Tensor::zeros({2, 3}).slice(1, 0, 2, 0);
+                                   },
+                                   {"slice", "step"}}};
     }));
 
 const Register expand_row(view_row(
-    "expand", [](const Tensor& x) { return x.unsqueeze(1).expand({x.size(0), 3, x.size(1), x.size(2)}); },
-    [](const Variable& x) { return expand(unsqueeze(x, 1), {x.size(0), 3, x.size(1), x.size(2)}); },
+    "expand",
+    [](const Tensor& x) {
+      return x.unsqueeze(1).expand({x.size(0), 3, x.size(1), x.size(2)});
+    },
+    [](const Variable& x) {
+      return expand(unsqueeze(x, 1), {x.size(0), 3, x.size(1), x.size(2)});
+    },
     [](const Array& x) {
       Array y({x.shape[0], 3, x.shape[1], x.shape[2]});
       int64_t i = 0;
@@ -85,15 +117,26 @@ const Register expand_row(view_row(
       return y;
     },
     [] {
-      return std::vector<Refusal>{
-          {"extent", [] { Tensor::zeros({2, 3}).expand({2, 4}); }, {"expand", "[2, 3]", "[2, 4]"}},
-          {"rank", [] { Tensor::zeros({2, 3}).expand({3}); }, {"expand", "[2, 3]", "[3]"}}};
+      return std::vector<Refusal>{{"extent",
+                                   [] {
+                                     Tensor::zeros({2, 3}).expand({2, 4});
+                                   },
+                                   {"expand", "[2, 3]", "[2, 4]"}},
+                                  {"rank",
+                                   [] {
+                                     Tensor::zeros({2, 3}).expand({3});
+                                   },
+                                   {"expand", "[2, 3]", "[3]"}}};
     }));
 
 const Register slice_scatter_row(view_row(
     "slice_scatter",
-    [](const Tensor& x) { return slice_scatter(x, {x.size(0), 2 * x.size(1) + 1, x.size(2)}, 1, 1, 2 * x.size(1) + 1, 2); },
-    [](const Variable& x) { return slice_scatter(x, {x.size(0), 2 * x.size(1) + 1, x.size(2)}, 1, 1, 2 * x.size(1) + 1, 2); },
+    [](const Tensor& x) {
+      return slice_scatter(x, {x.size(0), 2 * x.size(1) + 1, x.size(2)}, 1, 1, 2 * x.size(1) + 1, 2);
+    },
+    [](const Variable& x) {
+      return slice_scatter(x, {x.size(0), 2 * x.size(1) + 1, x.size(2)}, 1, 1, 2 * x.size(1) + 1, 2);
+    },
     [](const Array& x) {
       Array y({x.shape[0], 2 * x.shape[1] + 1, x.shape[2]});
       int64_t i = 0;
@@ -103,7 +146,9 @@ const Register slice_scatter_row(view_row(
     [] {
       return std::vector<Refusal>{
           {"undefined", [] { slice_scatter(Tensor(), {2}, 0, 0, 1); }, {"slice_scatter", "undefined"}},
-          {"shape", [] { slice_scatter(Tensor::zeros({2}), {4}, 0, 0, 3); }, {"slice_scatter", "[3]", "[2]"}}};
+          {"shape",
+           [] { slice_scatter(Tensor::zeros({2}), {4}, 0, 0, 3); },
+           {"slice_scatter", "[3]", "[2]"}}};
     }));
 
 }  // namespace
