@@ -73,11 +73,14 @@ LIB := $(B)/libtenon.a
 TESTS := $(B)/bin/tests
 BENCH := $(B)/bin/bench
 
-# A change of flags rebuilds; the file changes only when its content does.
+# A change of flags rebuilds: every object depends on a file that holds them. It is compared and written while make
+# reads this, not by a rule, so that `make -n` names what `make` would compile and nothing else.
 FLAGS_FILE := $(B)/flags
-FLAGS_TEXT := $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPT) $(KERNEL_OPT) $(NVCCFLAGS)
-$(FLAGS_FILE): force
-	@mkdir -p $(@D); echo '$(FLAGS_TEXT)' | cmp -s - $@ || echo '$(FLAGS_TEXT)' > $@
+FLAGS_TEXT := $(strip $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPT) $(KERNEL_OPT) $(NVCCFLAGS))
+ifneq ($(strip $(file <$(FLAGS_FILE))),$(FLAGS_TEXT))
+$(shell mkdir -p $(B))
+$(file >$(FLAGS_FILE),$(FLAGS_TEXT))
+endif
 
 $(B)/core/cpu/%.o $(B)/cuda/kernels/%.o: OPT = $(KERNEL_OPT)
 # results.json names the architecture that the program was built for.
@@ -126,4 +129,3 @@ endef
 $(foreach m,$(wildcard papers/*/*_main.cpp),$(eval $(call paper_program,$(m))))
 
 -include $(ALL_OBJ:.o=.d)
-.PHONY: force
