@@ -6,6 +6,7 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <bit>
 #include <mutex>
 
 #include "core/parallel.h"
@@ -61,9 +62,11 @@ void matrix_times_vector(int64_t rows, int64_t cols, const T* m, int64_t row_ste
   });
 }
 
-// Cuts the longer side of C into pieces of about 2^22 multiply-adds, in multiples of 16.
+// Cuts the longer side of C into pieces of about 2^22 multiply-adds, in multiples of 16. Their number is a
+// power of two, so that they share out evenly on the usual numbers of threads.
 int64_t piece_of(int64_t side, int64_t other, int64_t k) {
-  int64_t pieces = std::clamp<int64_t>((side * other * k) >> 22, 1, 64);
+  int64_t pieces = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(side * other * k) >> 22));
+  pieces = std::clamp<int64_t>(pieces, 1, 64);
   return ((side + pieces - 1) / pieces + 15) / 16 * 16;
 }
 
