@@ -1,0 +1,262 @@
+#include "papers/deephoyer/arms.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "core/ops/elementwise.h"
+#include "nn/checkpoint.h"
+#include "nn/compress/accounting.h"
+#include "nn/models/mlp.h"
+#include "papers/deephoyer/training.h"
+
+namespace tenon::deephoyer {
+namespace {
+
+constexpr double kFinetuneDecay = 1e-4;
+constexpr uint64_t kMaskStream = 100;  // of the seed; models draw from streams numbered from 0
+
+std::string stage_file(const experiment::ArmRun& arm, const std::string& stage) {
+  return (arm.folder() / (stage + ".safetensors")).string();
+}
+
+Json accuracies(Module& net, const Problem& problem) {
+  return Json::object(
+      {{"validation", accuracy(net, problem.validation)}, {"test", accuracy(net, problem.test)}});
+}
+
+int64_t weights_of(const Module& net) {
+  int64_t count = 0;
+  for (const Variable& p : net.parameters()) count += p.rank() >= 2 ? p.numel() : 0;
+  return count;
+}
+
+int64_t kept_weights(const Masks& masks) {
+  int64_t count = 0;
+  for (const Masks::Entry& entry : masks.entries())
+    if (entry.keep.rank() >= 2) count += count_nonzero(entry.keep);
+  return count;
+}
+
+// The stages of one pair, and what they leave.
+class Pair {
+ public:
+  Pair(const Plan& plan, const Recipe& recipe, experiment::ArmRun& arm)
+      : plan_(plan),
+        recipe_(recipe),
+        arm_(arm),
+        epochs_(epochs_of(plan.scale, recipe.network)),
+        runner_(*plan.problem, arm, total_epochs(), *plan.out),
+        result_(Json::object()) {}
+
+  Json run() {
+    switch (recipe_.method) {
+      case Method::dense:
+        dense();
+        break;
+      case Method::penalty:
+        penalty();
+        break;
+      case Method::magnitude:
+        magnitude();
+        break;
+      case Method::iterative_magnitude:
+        iterative_magnitude();
+        break;
+      case Method::random_mask:
+      case Method::small_dense:
+        from_scratch();
+        break;
+      case Method::hard_concrete:
+        fail("deephoyer: not built");
+        break;
+    }
+    return result_;
+  }
+
+ private:
+  int64_t total_epochs() const {
+    const auto points = static_cast<int64_t>(recipe_.points.size());
+    switch (recipe_.method) {
+      case Method::dense:
+        return epochs_.dense;
+      case Method::penalty:
+        return epochs_.penalty + points * epochs_.finetune;
+      case Method::random_mask:
+      case Method::small_dense:
+        return points * (epochs_.dense + epochs_.penalty + epochs_.finetune);
+      default:
+        return points * epochs_.finetune;
+    }
+  }
+
+  std::shared_ptr<Sequential> dense_start() {
+    const Recipe& dense = dense_recipe(recipe_.network);
+    auto net = make_network(recipe_.network, arm_.seed());
+    load_stage(*plan_.folder, dense, arm_.seed(), "dense", *net);
+    return net;
+  }
+
+  void dense() {
+    auto net = make_network(recipe_.network, arm_.seed());
+    runner_.run(
+        {.name = "dense", .epochs = epochs_.dense, .penalty = {}, .begin_epoch = {}, .extra_loss = {}}, *net);
+    result_["final"] = accuracies(*net, *plan_.problem);
+  }
+
+  void penalty() {
+    auto net = dense_start();
+    runner_.run({.name = "penalty",
+                 .epochs = epochs_.penalty,
+                 .weight_decay = recipe_.weight_decay,
+                 .penalty = recipe_.penalty,
+                 .keep_best = false,  // nothing is small yet when validation accuracy peaks
+                 .begin_epoch = {},
+                 .extra_loss = {}},
+                *net);
+    result_["before"] = accuracies(*net, *plan_.problem);
+    const State before = clone_state(net->state());
+    for (double point : recipe_.points) {
+      net->load_state(before);
+      cut_and_finetune(*net, {.std_multiple = point}, point);
+    }
+  }
+
+  void magnitude() {
+    auto net = dense_start();
+    result_["before"] = accuracies(*net, *plan_.problem);
+    const State before = clone_state(net->state());
+    for (double point : recipe_.points) {
+      net->load_state(before);
+      cut_and_finetune(*net, cut_to_density(*net, point), point);
+    }
+  }
+
+  void iterative_magnitude() {
+    auto net = dense_start();
+    result_["before"] = accuracies(*net, *plan_.problem);
+    for (double point : recipe_.points) cut_and_finetune(*net, cut_to_density(*net, point), point);
+  }
+
+  void from_scratch() {
+    for (double point : recipe_.points) {
+      auto net = make_point_network(recipe_, point, arm_.seed());
+      Masks masks;
+      if (recipe_.method == Method::random_mask) {
+        auto dense = dense_start();
+        masks = random_masks(*net, cut(*dense, cut_to_density(*dense, point)), arm_.seed());
+      }
+      runner_.run({.name = point_stage(recipe_, point),
+                   .epochs = epochs_.dense + epochs_.penalty + epochs_.finetune,
+                   .penalty = {},
+                   .begin_epoch = {},
+                   .extra_loss = {}},
+                  *net, &masks);
+      add_point(point, Json(), *net);
+    }
+  }
+
+  void cut_and_finetune(Module& net, const CutRule& rule, double point) {
+    const Masks masks = cut(net, rule);
+    {
+      NoGrad no_grad;
+      masks.apply();
+    }
+    const Json after_cut = accuracies(net, *plan_.problem);
+    runner_.run({.name = point_stage(recipe_, point),
+                 .epochs = epochs_.finetune,
+                 .weight_decay = kFinetuneDecay,
+                 .penalty = {},
+                 .begin_epoch = {},
+                 .extra_loss = {}},
+                net, &masks);
+    add_point(point, after_cut, net);
+  }
+
+  void add_point(double point, Json after_cut, Module& net) {
+    result_["points"].push_back(Json::object(
+        {{"point", point}, {"cut", std::move(after_cut)}, {"final", accuracies(net, *plan_.problem)}}));
+  }
+
+  const Plan& plan_;
+  const Recipe& recipe_;
+  experiment::ArmRun& arm_;
+  Epochs epochs_;
+  StageRunner runner_;
+  Json result_;
+};
+
+}  // namespace
+
+std::shared_ptr<Sequential> make_network(Network network, int64_t seed) {
+  Generator generator(static_cast<uint64_t>(seed));
+  TENON_CHECK(network == Network::lenet_300_100, "deephoyer: not built");
+  return make_lenet_300_100(generator);
+}
+
+std::shared_ptr<Sequential> make_small_network(double fraction, int64_t seed) {
+  auto macs = [](int64_t h) { return 784 * h + h * (h / 3) + 10 * (h / 3); };
+  int64_t width = 3;
+  while (macs(width + 1) <= fraction * 266200) ++width;
+  Generator generator(static_cast<uint64_t>(seed));
+  return make_mlp({784, width, width / 3, 10}, generator);
+}
+
+std::shared_ptr<Sequential> make_point_network(const Recipe& recipe, double point, int64_t seed) {
+  return recipe.method == Method::small_dense ? make_small_network(point, seed)
+                                              : make_network(recipe.network, seed);
+}
+
+double CutRule::threshold(const Tensor& w) const { return std::max(std_multiple * std_of(w), fixed); }
+
+Masks cut(const Module& net, const CutRule& rule) {
+  Masks masks;
+  for (const NamedVariable& p : net.named_parameters())
+    masks.add(p, mask_by_value(p.variable.value(), rule.threshold(p.variable.value())));
+  return masks;
+}
+
+CutRule cut_to_density(const Module& net, double density) {
+  const double wanted = density * static_cast<double>(weights_of(net));
+  double low = 0, high = 64;  // no weight of a trained network is 64 standard deviations out
+  for (int i = 0; i < 40; ++i) {
+    const double middle = (low + high) / 2;
+    (static_cast<double>(kept_weights(cut(net, {.std_multiple = middle}))) > wanted ? low : high) = middle;
+  }
+  return {.std_multiple = high};
+}
+
+Masks random_masks(const Module& net, const Masks& like, int64_t seed) {
+  Generator generator(static_cast<uint64_t>(seed), kMaskStream);
+  Masks masks;
+  const std::vector<NamedVariable> parameters = net.named_parameters();
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const Tensor& w = parameters[i].variable.value();
+    Tensor keep = Tensor::ones(w.shape(), uint8);
+    if (w.rank() >= 2) {
+      const int64_t kept = count_nonzero(like.entries().at(i).keep);
+      const Tensor place = random_permutation(w.numel(), generator);
+      keep = less(place, Tensor::scalar(static_cast<double>(kept), int64)).reshape(w.shape());
+    }
+    masks.add(parameters[i], keep);
+  }
+  return masks;
+}
+
+void load_stage(experiment::RunFolder& folder, const Recipe& recipe, int64_t seed, const std::string& stage,
+                Module& net) {
+  const std::string path = stage_file(folder.arm(recipe.arm, seed), stage);
+  TENON_CHECK(std::filesystem::exists(path), path, ": is missing: arm '", recipe.arm,
+              "' has not been run with seed ", seed);
+  net.load_state(Checkpoint::load(path).state("model"));
+}
+
+Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed) {
+  experiment::ArmRun arm = plan.folder->arm(recipe.arm, seed);
+  if (arm.finished()) return arm.result();
+  Json result = Pair(plan, recipe, arm).run();
+  arm.finish(result);
+  return result;
+}
+
+}  // namespace tenon::deephoyer
