@@ -11,7 +11,8 @@ SAN ?=
 DATA ?= fashion_mnist
 PREFIX ?= /usr/local
 NPROC := $(shell nproc)
-ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+# All cores, unless the command line says -j; a make below this one shares its jobs.
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(NPROC)
 endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory

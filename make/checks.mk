@@ -1,6 +1,6 @@
 # Checks of the source and of what `make test` cannot see.
 
-.PHONY: asan fuzz check-deep format lint size
+.PHONY: asan fuzz check-install check-build check-deep format lint size
 
 #: asan | 10 min | the suite under the address and undefined-behaviour sanitizers
 asan:
@@ -14,6 +14,14 @@ FUZZ_SECONDS ?= 60
 fuzz: | installed
 	@$(call install,$(LINT_PACKAGES))
 	@sh tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+#: check-install | 20 s | install into a temporary prefix; an example outside the tree builds by pkg-config and runs
+check-install: $(LIB)
+	@MAKE="$(MAKE)" CXX="$(CXX)" sh tests/house/check_install.sh
+
+#: check-build | 6 min | a fresh clone builds, a second make does nothing, a touched header rebuilds only its includers
+check-build:
+	@MAKE="$(MAKE)" sh tests/house/build_behaviour.sh
 
 SOURCES := $(shell git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' 2>/dev/null)
 #: format | 10 s | clang-format every source
@@ -40,11 +48,12 @@ size:
 	  printf '  %-14s %6d lines\n' $$d $$(find $$d -maxdepth $$depth -name '*.h' -o -maxdepth $$depth -name '*.cpp' -o -maxdepth $$depth -name '*.cu' | xargs cat | wc -l); done
 	@printf '  %-14s %6d lines\n' total $$(cat $(SOURCES) | wc -l)
 
-#: check-deep | 60 min | what is too long for every day: sanitizers, AVX2 build, fuzzing, full lint, more emulation schedules
+#: check-deep | 60 min | what is too long for every day: sanitizers, AVX2 build, the build itself, fuzzing, full lint, more emulation schedules
 check-deep:
 	@$(MAKE) test
 	@$(MAKE) asan
 	@$(MAKE) ARCH=x86-64-v3 run-tests
 	@for seed in 1 2 3; do TENON_CUDA_SCHEDULE_SEED=$$seed $(TESTS) -tc="*CUDA*,*cuda*" || exit 1; done
+	@$(MAKE) check-build
 	@$(MAKE) fuzz
 	@$(MAKE) lint

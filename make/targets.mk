@@ -8,6 +8,7 @@ all: $(LIB) $(TESTS) $(if $(BENCH_SRC),$(BENCH)) $(PAPER_BIN)
 #: test | 12 min | install what is missing, build, and pass the whole suite (TEST=pattern picks test cases)
 test: all
 	@$(TESTS) $(if $(TEST),-tc="$(TEST)")
+	@$(if $(TEST),,$(MAKE) check-install)
 
 # ---- experiments ---------------------------------------------------------------------------------------------------
 # DATA, SEEDS, ARMS, SCALE, DEVICE, THREADS, OUT and RESUME=1 go to the program's options of the same names.
@@ -55,7 +56,9 @@ $(PEERS)/ready:
 	@python3 -m venv $(PEERS) && $(PEERS)/bin/pip install -q torch numpy && touch $@
 
 # ---- housekeeping ----------------------------------------------------------------------------------------------------
-HEADERS := $(wildcard core/*.h core/ops/*.h autograd/*.h autograd/ops/*.h data/*.h nn/*.h nn/*/*.h)
+# dispatch.h and iteration.h are for core/ops/*.cpp alone.
+HEADERS := $(filter-out core/ops/dispatch.h core/ops/iteration.h,$(wildcard core/*.h core/ops/*.h autograd/*.h \
+  autograd/ops/*.h data/*.h nn/*.h nn/*/*.h))
 #: install | 5 s | libtenon.a, headers and a pkg-config file under PREFIX (default /usr/local)
 install: $(LIB)
 	@for h in $(HEADERS); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/tenon/$$h; done
