@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 60
 #: fuzz | 10 min | fuzz each file reader for FUZZ_SECONDS (default 60) of CPU
 fuzz: | installed
 	@$(call install,$(LINT_PACKAGES))
-	@sh tests/fuzz/run.sh $(FUZZ_SECONDS)
+	@bash tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 #: check-install | 20 s | install into a temporary prefix; an example outside the tree builds by pkg-config and runs
 check-install: $(LIB)

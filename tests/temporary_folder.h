@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "doctest/doctest.h"
+#include "core/error.h"
 
 namespace tenon::test {
 
@@ -15,7 +15,7 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "tenon-test-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    TENON_CHECK(mkdtemp(pattern.data()) != nullptr, pattern, ": no temporary folder can be made");
     path_ = pattern;
   }
   TemporaryFolder(const TemporaryFolder&) = delete;

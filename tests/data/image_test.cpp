@@ -9,6 +9,7 @@
 #include "data/image_folder.h"
 #include "data/loader.h"
 #include "tests/data/pictures.h"
+#include "tests/data/support.h"
 
 using namespace tenon;
 using namespace tenon::test;

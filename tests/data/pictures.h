@@ -11,7 +11,7 @@
 // jpeglib.h needs cstdio before it.
 #include <jpeglib.h>
 
-#include "tests/data/support.h"
+#include "tests/data/packing.h"
 
 namespace tenon::test {
 

@@ -1,10 +1,6 @@
-// What the tests of the file readers share: packing, and the attempts that every reader must refuse.
+// What the tests of the file readers share: the attempts that every reader must refuse.
 #pragma once
 
-#include <zlib.h>
-
-#include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -13,29 +9,13 @@
 #include "core/error.h"
 #include "data/reader.h"
 #include "doctest/doctest.h"
+#include "tests/data/packing.h"
 #include "tests/temporary_folder.h"
 
 namespace tenon::test {
 
 /// A reader under test: gets the bytes of a file called "t".
 using ReadBytes = std::function<void(std::string_view)>;
-
-inline std::string pack(std::string_view bytes, int window_bits) {
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out(deflateBound(&stream, bytes.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-inline std::string gzip(std::string_view bytes) { return pack(bytes, 15 + 16); }
-inline std::string zlib(std::string_view bytes) { return pack(bytes, 15); }
-inline std::string raw_deflate(std::string_view bytes) { return pack(bytes, -15); }
 
 /// The message of the Error that reading `bytes` throws; fails the test, and returns "", if none is thrown.
 inline std::string refusal(const ReadBytes& read, std::string_view bytes) {
