@@ -34,8 +34,9 @@ void Checkpoint::put(const std::string& section, const State& state) {
 void Checkpoint::put(const std::string& name, const Generator& generator) {
   const Generator::State s = generator.state();
   check_new(name);
-  tensors_.emplace(name, Tensor::from<int64_t>({std::bit_cast<int64_t>(s.seed), std::bit_cast<int64_t>(s.stream),
-                                                std::bit_cast<int64_t>(s.position)}));
+  tensors_.emplace(name,
+                   Tensor::from<int64_t>({std::bit_cast<int64_t>(s.seed), std::bit_cast<int64_t>(s.stream),
+                                          std::bit_cast<int64_t>(s.position)}));
 }
 
 void Checkpoint::put(const std::string& name, int64_t value) {
@@ -65,8 +66,8 @@ State Checkpoint::state(const std::string& section) const {
 const Tensor& Checkpoint::entry(const std::string& name, DType dtype, const Shape& shape) const {
   auto found = tensors_.find(name);
   TENON_CHECK(found != tensors_.end(), source_, ": expects an entry '", name, "', has none");
-  TENON_CHECK(found->second.dtype() == dtype && found->second.shape() == shape, source_, ": entry '", name, "' expects ",
-              dtype, " ", shape, ", got ", found->second.str());
+  TENON_CHECK(found->second.dtype() == dtype && found->second.shape() == shape, source_, ": entry '", name,
+              "' expects ", dtype, " ", shape, ", got ", found->second.str());
   return found->second;
 }
 
@@ -76,8 +77,12 @@ Generator Checkpoint::generator(const std::string& name) const {
                           std::bit_cast<uint64_t>(words[2])});
 }
 
-int64_t Checkpoint::integer(const std::string& name) const { return entry(name, int64, {}).to_vector<int64_t>()[0]; }
-double Checkpoint::real(const std::string& name) const { return entry(name, float64, {}).to_vector<double>()[0]; }
+int64_t Checkpoint::integer(const std::string& name) const {
+  return entry(name, int64, {}).to_vector<int64_t>()[0];
+}
+double Checkpoint::real(const std::string& name) const {
+  return entry(name, float64, {}).to_vector<double>()[0];
+}
 
 const std::string& Checkpoint::text(const std::string& name) const {
   auto found = texts_.find(name);

@@ -1,4 +1,5 @@
-// Checkpoints: everything that a run needs to go on to the same bits, in one safetensors file that Python reads as it is.
+// Checkpoints: everything that a run needs to go on to the same bits, in one safetensors file that Python
+// reads as it is.
 //
 //   Checkpoint out;
 //   out.put("model", net->state());
@@ -22,8 +23,8 @@ namespace tenon {
 
 class Checkpoint {
  public:
-  // Each of these throws Error if the name is taken, empty or has a slash. States are kept as handles: save before the
-  // tensors change, or put clones.
+  // Each of these throws Error if the name is taken, empty or has a slash. States are kept as handles: save
+  // before the tensors change, or put clones.
   void put(const std::string& section, const State& state);  ///< tensors "<section>/<name>"; at least one
   void put(const std::string& name, const Generator& generator);
   void put(const std::string& name, int64_t value);
@@ -41,7 +42,8 @@ class Checkpoint {
 
   /// Writes the file atomically. The folder must exist.
   void save(const std::string& path) const;
-  /// Reads a file that `save` wrote. Throws Error naming file, byte and expectation if it is none or is damaged.
+  /// Reads a file that `save` wrote. Throws Error naming file, byte and expectation if it is none or is
+  /// damaged.
   static Checkpoint load(const std::string& path);
 
  private:

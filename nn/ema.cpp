@@ -34,8 +34,6 @@ State Ema::state() const {
   return out;
 }
 
-void Ema::load_state(const State& state) {
-  copy_state("Ema", state, this->state());
-}
+void Ema::load_state(const State& state) { copy_state("Ema", state, this->state()); }
 
 }  // namespace tenon

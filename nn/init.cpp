@@ -43,7 +43,8 @@ void xavier_uniform(const Tensor& weight, Generator& generator, double gain) {
 }
 
 void xavier_normal(const Tensor& weight, Generator& generator, double gain) {
-  normal(weight, generator, 0, gain * std::sqrt(2 * per_fan(fan_of(weight, Fan::in) + fan_of(weight, Fan::out))));
+  normal(weight, generator, 0,
+         gain * std::sqrt(2 * per_fan(fan_of(weight, Fan::in) + fan_of(weight, Fan::out))));
 }
 
 void layer_default(const Tensor& weight, const Tensor& bias, Generator& generator) {

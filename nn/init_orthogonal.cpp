@@ -1,5 +1,5 @@
-// Orthogonal initialisation: the one place of nn/ that decomposes a matrix, in double precision through Eigen.
-// GCC 12 takes the undefined lanes of its own AVX-512 intrinsics for a mistake (GCC bug 105593).
+// Orthogonal initialisation: the one place of nn/ that decomposes a matrix, in double precision through
+// Eigen. GCC 12 takes the undefined lanes of its own AVX-512 intrinsics for a mistake (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #include <Eigen/QR>

@@ -10,8 +10,8 @@ namespace tenon {
 /// One node on the tape. Throws Error if the shapes do not fit.
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
 
-/// Fully connected layer. Parameters: `weight` [out, in] and `bias` [out], both U[-b, b) with b = 1 / sqrt(in)
-/// (PyTorch's default).
+/// Fully connected layer. Parameters: `weight` [out, in] and `bias` [out], both U[-b, b) with b = 1 /
+/// sqrt(in) (PyTorch's default).
 class Linear : public Module {
  public:
   Linear(int64_t in, int64_t out, Bias with_bias = Bias::yes, Generator& generator = default_generator());

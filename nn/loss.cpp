@@ -10,9 +10,12 @@ namespace {
 
 Variable reduced(const Variable& x, Reduction reduction) {
   switch (reduction) {
-    case Reduction::mean: return mean(x);
-    case Reduction::sum: return sum(x);
-    case Reduction::none: return x;
+    case Reduction::mean:
+      return mean(x);
+    case Reduction::sum:
+      return sum(x);
+    case Reduction::none:
+      return x;
   }
   fail("loss: no such reduction");
 }
@@ -33,8 +36,8 @@ Variable bce_with_logits(const Variable& x, const Variable& target, Reduction re
 
 int64_t count_correct(const Tensor& logits, const Tensor& labels) {
   TENON_CHECK(logits.rank() == 2, "count_correct: logits expect [N, classes], got ", logits.shape());
-  TENON_CHECK(labels.dtype() == int64 && labels.shape() == Shape{logits.size(0)}, "count_correct: labels expect int64 [",
-              logits.size(0), "], got ", labels.str());
+  TENON_CHECK(labels.dtype() == int64 && labels.shape() == Shape{logits.size(0)},
+              "count_correct: labels expect int64 [", logits.size(0), "], got ", labels.str());
   if (labels.is_empty()) return 0;
   Tensor hits = equal(max_with_index(logits, 1).second, labels);
   return static_cast<int64_t>(sum(hits.to(int64)).item());

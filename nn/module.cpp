@@ -4,9 +4,12 @@
 
 namespace tenon {
 
-Shape Module::walk(const Shape&, LayerUses&) const { fail(kind(), ": walk: this module has no walk of shapes"); }
+Shape Module::walk(const Shape&, LayerUses&) const {
+  fail(kind(), ": walk: this module has no walk of shapes");
+}
 
-// ---- registration ----------------------------------------------------------------------------------------------
+// ---- registration
+// ----------------------------------------------------------------------------------------------
 
 void Module::check_name(const std::string& name) const {
   TENON_CHECK(!name.empty() && name.find('.') == std::string::npos, kind(),
@@ -14,7 +17,8 @@ void Module::check_name(const std::string& name) const {
   auto taken = [&](const auto& list) {
     return std::any_of(list.begin(), list.end(), [&](const NamedVariable& v) { return v.name == name; });
   };
-  bool child = std::any_of(children_.begin(), children_.end(), [&](const auto& c) { return c.first == name; });
+  bool child =
+      std::any_of(children_.begin(), children_.end(), [&](const auto& c) { return c.first == name; });
   TENON_CHECK(!taken(parameters_) && !taken(buffers_) && !child, kind(), ": the name '", name, "' is taken");
 }
 
@@ -36,13 +40,15 @@ void Module::register_module(const std::string& name, std::shared_ptr<Module> mo
   children_.emplace_back(name, std::move(module));
 }
 
-// ---- what it is made of ------------------------------------------------------------------------------------------
+// ---- what it is made of
+// ------------------------------------------------------------------------------------------
 
 void Module::collect(const std::string& prefix, std::vector<NamedModule>& out) {
   for (const NamedModule& seen : out)
     if (seen.module == this) return;
   out.push_back({prefix, this});
-  for (const auto& [name, child] : children_) child->collect(prefix.empty() ? name : prefix + "." + name, out);
+  for (const auto& [name, child] : children_)
+    child->collect(prefix.empty() ? name : prefix + "." + name, out);
 }
 
 std::vector<NamedModule> Module::named_modules() {
@@ -55,7 +61,9 @@ std::vector<NamedModule> Module::named_modules() {
 std::vector<NamedModule> Module::modules() const { return const_cast<Module*>(this)->named_modules(); }
 
 namespace {
-std::string join(const std::string& path, const std::string& name) { return path.empty() ? name : path + "." + name; }
+std::string join(const std::string& path, const std::string& name) {
+  return path.empty() ? name : path + "." + name;
+}
 }  // namespace
 
 std::vector<NamedVariable> Module::named_parameters() const {
@@ -91,7 +99,8 @@ Module& Module::at(const std::string& name) {
   fail(kind(), ": at: has no module '", name, "'");
 }
 
-// ---- modes, places -----------------------------------------------------------------------------------------------
+// ---- modes, places
+// -----------------------------------------------------------------------------------------------
 
 void Module::train(bool on) {
   for (const NamedModule& m : named_modules()) m.module->training_ = on;
@@ -122,7 +131,8 @@ void Module::zero_grad() {
   for (const Variable& p : parameters()) p.zero_grad();
 }
 
-// ---- state ---------------------------------------------------------------------------------------------------------
+// ---- state
+// ---------------------------------------------------------------------------------------------------------
 
 State Module::state() const {
   State out;
@@ -144,8 +154,8 @@ void copy_state(const char* who, const State& from, const State& to) {
     const Tensor& given = found->second;
     TENON_CHECK(given.defined(), who, ": load_state: '", name, "' is an undefined tensor");
     if (given.shape() != tensor.shape() || given.dtype() != tensor.dtype())
-      wrong += concat("; '", name, "' expects ", tensor.dtype(), " ", tensor.shape(), ", got ", given.dtype(), " ",
-                      given.shape());
+      wrong += concat("; '", name, "' expects ", tensor.dtype(), " ", tensor.shape(), ", got ", given.dtype(),
+                      " ", given.shape());
   }
   for (const auto& [name, tensor] : from)
     if (!to.contains(name)) wrong += concat("; unexpected '", name, "' ", tensor.shape());

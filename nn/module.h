@@ -38,7 +38,8 @@ using State = std::map<std::string, Tensor>;
 struct LayerUse {
   const Module* layer;
   Shape input, output;
-  int64_t macs;  ///< multiply-accumulates for the whole input shape, its batch included; biases are not counted
+  int64_t
+      macs;  ///< multiply-accumulates for the whole input shape, its batch included; biases are not counted
 };
 using LayerUses = std::vector<LayerUse>;
 
@@ -55,11 +56,13 @@ class Module {
   /// The class as a reader of a table or of an error message knows it: "Linear".
   virtual const char* kind() const = 0;
 
-  /// What forward would return for an input of this shape, without computing it; appends the layers met to `uses`
-  /// (see nn/compress/accounting.h). Throws Error if the shape does not fit, or, here, if the module has no such walk.
+  /// What forward would return for an input of this shape, without computing it; appends the layers met to
+  /// `uses` (see nn/compress/accounting.h). Throws Error if the shape does not fit, or, here, if the module
+  /// has no such walk.
   virtual Shape walk(const Shape& input, LayerUses& uses) const;
 
-  // ---- what it is made of ----------------------------------------------------------------------------------
+  // ---- what it is made of
+  // ----------------------------------------------------------------------------------
   /// Names join by dots: "stage1.0.conv1.weight". Own ones first, then those of the submodules, in order of
   /// registration; a module registered twice is listed at its first place only.
   std::vector<NamedVariable> named_parameters() const;
@@ -73,7 +76,8 @@ class Module {
   /// The module of that path ("stage1.0"). Throws Error if there is none.
   Module& at(const std::string& name);
 
-  // ---- modes, places ---------------------------------------------------------------------------------------
+  // ---- modes, places
+  // ---------------------------------------------------------------------------------------
   /// Training mode is the initial one; batch norm and dropout behave differently in evaluation mode.
   void train(bool on = true);
   void eval() { train(false); }
@@ -84,18 +88,20 @@ class Module {
   void to(DType dtype);
   void zero_grad();
 
-  // ---- state -----------------------------------------------------------------------------------------------
+  // ---- state
+  // -----------------------------------------------------------------------------------------------
   /// Parameters and buffers. The tensors are handles on the module's own memory: clone them to keep them.
   State state() const;
-  /// Copies `state` into the parameters and buffers. Throws Error, before anything is changed, that lists every missing
-  /// and unexpected name and every shape or dtype that differs. Devices may differ.
+  /// Copies `state` into the parameters and buffers. Throws Error, before anything is changed, that lists
+  /// every missing and unexpected name and every shape or dtype that differs. Devices may differ.
   void load_state(const State& state);
 
  protected:
-  /// Registers a tensor as parameter and returns its Variable, which requires a gradient. Throws if the name is taken,
-  /// is empty or has a dot.
+  /// Registers a tensor as parameter and returns its Variable, which requires a gradient. Throws if the name
+  /// is taken, is empty or has a dot.
   Variable add_parameter(const std::string& name, Tensor value);
-  /// Registers a tensor that is saved but not trained: running statistics. Held in a Variable so that `to` reaches it.
+  /// Registers a tensor that is saved but not trained: running statistics. Held in a Variable so that `to`
+  /// reaches it.
   Variable add_buffer(const std::string& name, Tensor value);
   /// Registers a submodule and returns it.
   template <class M>

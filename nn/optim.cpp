@@ -58,7 +58,8 @@ void Optimizer::step() {
   }
 }
 
-// ---- state ---------------------------------------------------------------------------------------------------------
+// ---- state
+// ---------------------------------------------------------------------------------------------------------
 
 State Optimizer::state() const {
   State out;
@@ -98,7 +99,8 @@ std::string Optimizer::find_misfits(const State& state) const {
     for (const NamedVariable& p : group.parameters) {
       if (!state.contains("step_count." + p.name)) continue;  // never updated
       expect("step_count." + p.name, int64, {});
-      for (const std::string& slot : slots_) expect(slot + "." + p.name, p.variable.dtype(), p.variable.shape());
+      for (const std::string& slot : slots_)
+        expect(slot + "." + p.name, p.variable.dtype(), p.variable.shape());
     }
   for (const auto& [name, tensor] : state)
     if (!known.contains(name)) wrong += concat("; unexpected '", name, "'");
@@ -128,7 +130,8 @@ void Optimizer::load_state(const State& state) {
   }
 }
 
-// ---- the optimisers ------------------------------------------------------------------------------------------------
+// ---- the optimisers
+// ------------------------------------------------------------------------------------------------
 
 SGD::SGD(std::vector<NamedVariable> parameters, SgdOptions options)
     : Optimizer(options.momentum != 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{}),
@@ -143,8 +146,8 @@ void SGD::update(const ParameterGroup& group, const Lists& lists) {
   step.momentum = options_.momentum;
   step.dampening = options_.dampening;
   step.nesterov = options_.nesterov;
-  sgd_step(lists.parameters, lists.gradients, options_.momentum != 0 ? TensorList(lists.states[0]) : TensorList(),
-           lists.step_counts, step);
+  sgd_step(lists.parameters, lists.gradients,
+           options_.momentum != 0 ? TensorList(lists.states[0]) : TensorList(), lists.step_counts, step);
 }
 
 namespace {

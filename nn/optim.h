@@ -1,6 +1,6 @@
-// Optimisers. They change parameters in place, all of a group in one fused pass (core/ops/lists.h, where the formulas
-// stand), skip parameters without a gradient, and keep their state as tensors with names, for checkpoints.
-// In order of increasing complexity: SGD, RMSProp, Adadelta, Adam, AdamW.
+// Optimisers. They change parameters in place, all of a group in one fused pass (core/ops/lists.h, where the
+// formulas stand), skip parameters without a gradient, and keep their state as tensors with names, for
+// checkpoints. In order of increasing complexity: SGD, RMSProp, Adadelta, Adam, AdamW.
 #pragma once
 
 #include "core/steps.h"
@@ -34,10 +34,12 @@ class Optimizer {
   /// Sets the learning rate of every group.
   void set_lr(double lr);
 
-  /// "<what>.<parameter>" for each state tensor of each parameter updated so far, "step_count.<parameter>" (int64, rank
-  /// 0), and "lr", "weight_decay" (float64, one element a group). Handles on the optimiser's own memory.
+  /// "<what>.<parameter>" for each state tensor of each parameter updated so far, "step_count.<parameter>"
+  /// (int64, rank 0), and "lr", "weight_decay" (float64, one element a group). Handles on the optimiser's own
+  /// memory.
   State state() const;
-  /// Takes over a state. Throws Error, before anything is changed, naming what is unknown, missing or of another shape.
+  /// Takes over a state. Throws Error, before anything is changed, naming what is unknown, missing or of
+  /// another shape.
   void load_state(const State& state);
 
  protected:
@@ -130,7 +132,8 @@ struct AdamOptions {
 /// Adam, with AMSGrad on request (core/steps.h: AdamStep).
 class Adam : public Optimizer {
  public:
-  Adam(std::vector<NamedVariable> parameters, AdamOptions options) : Adam(std::move(parameters), options, false) {}
+  Adam(std::vector<NamedVariable> parameters, AdamOptions options)
+      : Adam(std::move(parameters), options, false) {}
 
  protected:
   Adam(std::vector<NamedVariable> parameters, AdamOptions options, bool decoupled);
@@ -144,7 +147,8 @@ class Adam : public Optimizer {
 /// Adam with decoupled weight decay.
 class AdamW : public Adam {
  public:
-  AdamW(std::vector<NamedVariable> parameters, AdamOptions options) : Adam(std::move(parameters), options, true) {}
+  AdamW(std::vector<NamedVariable> parameters, AdamOptions options)
+      : Adam(std::move(parameters), options, true) {}
 };
 
 }  // namespace tenon

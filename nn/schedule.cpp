@@ -13,7 +13,8 @@ RateFactor steps(int64_t period, double gamma) {
 }
 
 RateFactor multi_step(std::vector<int64_t> milestones, double gamma) {
-  TENON_CHECK(std::is_sorted(milestones.begin(), milestones.end()), "multi_step: expects milestones in ascending order");
+  TENON_CHECK(std::is_sorted(milestones.begin(), milestones.end()),
+              "multi_step: expects milestones in ascending order");
   return [=](int64_t t) {
     auto passed = std::upper_bound(milestones.begin(), milestones.end(), t) - milestones.begin();
     return std::pow(gamma, static_cast<double>(passed));
@@ -40,9 +41,11 @@ RateFactor warm_up(int64_t n, double start, RateFactor then) {
   };
 }
 
-// ---- Schedule ------------------------------------------------------------------------------------------------------
+// ---- Schedule
+// ------------------------------------------------------------------------------------------------------
 
-Schedule::Schedule(Optimizer& optimizer, RateFactor factor) : optimizer_(optimizer), factor_(std::move(factor)) {
+Schedule::Schedule(Optimizer& optimizer, RateFactor factor)
+    : optimizer_(optimizer), factor_(std::move(factor)) {
   for (const ParameterGroup& group : optimizer_.groups()) base_.push_back(group.lr);
   apply();
 }
@@ -53,8 +56,8 @@ void Schedule::step() {
 }
 
 void Schedule::apply() {
-  TENON_CHECK(base_.size() == optimizer_.groups().size(), "Schedule: the optimiser has ", optimizer_.groups().size(),
-              " groups, it had ", base_.size(), " when the schedule was made");
+  TENON_CHECK(base_.size() == optimizer_.groups().size(), "Schedule: the optimiser has ",
+              optimizer_.groups().size(), " groups, it had ", base_.size(), " when the schedule was made");
   const double factor = factor_(position_);
   for (size_t g = 0; g < base_.size(); ++g) optimizer_.groups()[g].lr = base_[g] * factor;
 }
@@ -69,7 +72,8 @@ void check_entry(const char* who, const State& state, const char* name, DType dt
 }
 
 void check_count(const char* who, const State& state, size_t expected) {
-  TENON_CHECK(state.size() == expected, who, ": load_state: expects ", expected, " entries, got ", state.size());
+  TENON_CHECK(state.size() == expected, who, ": load_state: expects ", expected, " entries, got ",
+              state.size());
 }
 
 }  // namespace
@@ -87,15 +91,16 @@ void Schedule::load_state(const State& state) {
   apply();
 }
 
-// ---- PlateauSchedule -----------------------------------------------------------------------------------------------
+// ---- PlateauSchedule
+// -----------------------------------------------------------------------------------------------
 
 PlateauSchedule::PlateauSchedule(Optimizer& optimizer, PlateauOptions options)
     : optimizer_(optimizer),
       options_(options),
       best_(options.smaller_is_better ? std::numeric_limits<double>::infinity()
                                       : -std::numeric_limits<double>::infinity()) {
-  TENON_CHECK(options.factor > 0 && options.factor < 1, "PlateauSchedule: factor expects a number in (0, 1), got ",
-              options.factor);
+  TENON_CHECK(options.factor > 0 && options.factor < 1,
+              "PlateauSchedule: factor expects a number in (0, 1), got ", options.factor);
 }
 
 bool PlateauSchedule::improves(double value) const {
@@ -112,7 +117,8 @@ bool PlateauSchedule::step(double value) {
   }
   if (++waited_ <= options_.patience) return false;
   waited_ = 0;
-  for (ParameterGroup& group : optimizer_.groups()) group.lr = std::max(group.lr * options_.factor, options_.min_lr);
+  for (ParameterGroup& group : optimizer_.groups())
+    group.lr = std::max(group.lr * options_.factor, options_.min_lr);
   return true;
 }
 

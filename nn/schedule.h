@@ -1,5 +1,5 @@
-// Learning-rate schedules. A schedule is a factor of the base rate as a function of the step (an epoch or an update, as
-// the caller counts), and factors are made by the functions below:
+// Learning-rate schedules. A schedule is a factor of the base rate as a function of the step (an epoch or an
+// update, as the caller counts), and factors are made by the functions below:
 //
 //   Schedule schedule(optimizer, warm_up(5, 0.1, multi_step({81, 122}, 0.1)));
 //   for each epoch: train; schedule.step();
@@ -21,7 +21,8 @@ RateFactor steps(int64_t period, double gamma);
 RateFactor multi_step(std::vector<int64_t> milestones, double gamma);
 /// gamma^t
 RateFactor exponential(double gamma);
-/// floor + (1 - floor) (1 + cos(pi min(t, total) / total)) / 2 (Loshchilov and Hutter, "SGDR", 2017, without restarts).
+/// floor + (1 - floor) (1 + cos(pi min(t, total) / total)) / 2 (Loshchilov and Hutter, "SGDR", 2017, without
+/// restarts).
 RateFactor cosine(int64_t total, double floor = 0);
 /// Rises from `start` to 1 linearly over the first n steps, times `then` of the whole step count.
 RateFactor warm_up(int64_t n, double start, RateFactor then);

@@ -1,5 +1,5 @@
-// Each update is one loop over plain arrays, which the compiler turns into SIMD. Bytes bound them all: Adam reads
-// four arrays and writes three, 28 bytes an element in float32.
+// Each update is one loop over plain arrays, which the compiler turns into SIMD. Bytes bound them all: Adam
+// reads four arrays and writes three, 28 bytes an element in float32.
 #include "core/cpu/lists.h"
 
 #include <cmath>
@@ -182,11 +182,11 @@ double lists_sum_of_squares(const ListLoop& loop, DType dtype) {
 }
 
 // Runs `call` on each piece of the list, T being the element type.
-#define TENON_STEP(loop, dtype, arrays, call)                                                          \
-  visit_floating("lists", dtype, [&](auto tag) {                                                       \
-    using T = decltype(tag);                                                                           \
-    walk_list(loop, (arrays) * int64_t{sizeof(T)},                                                     \
-              [&](const ListItem& item, int64_t first, int64_t n) { call; });                          \
+#define TENON_STEP(loop, dtype, arrays, call)                                 \
+  visit_floating("lists", dtype, [&](auto tag) {                              \
+    using T = decltype(tag);                                                  \
+    walk_list(loop, (arrays)*int64_t{sizeof(T)},                              \
+              [&](const ListItem& item, int64_t first, int64_t n) { call; }); \
   })
 
 void sgd_step(const ListLoop& loop, DType dtype, const SgdStep& step) {

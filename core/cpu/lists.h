@@ -1,6 +1,6 @@
-// Kernels over lists of tensors: one pass over many arrays at once, for optimisers. The arrays are seen as if they
-// stood one behind the other and are cut into chunks of a fixed size, so that ten small arrays wake no more threads
-// than one array of their total length.
+// Kernels over lists of tensors: one pass over many arrays at once, for optimisers. The arrays are seen as if
+// they stood one behind the other and are cut into chunks of a fixed size, so that ten small arrays wake no
+// more threads than one array of their total length.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@
 
 namespace tenon::cpu {
 
-/// One entry of a list: up to five arrays of n elements, updated together. Which is which is said by each kernel.
+/// One entry of a list: up to five arrays of n elements, updated together. Which is which is said by each
+/// kernel.
 struct ListItem {
   void* a = nullptr;        ///< what is updated: parameter, y
   const void* b = nullptr;  ///< what is read: gradient, x

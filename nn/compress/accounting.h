@@ -14,11 +14,11 @@ struct LayerAccount {
   std::string kind;  ///< "Conv2d"
   Shape weight;      ///< shape of the weight; rank 0 if the layer has none
   Shape output;
-  int64_t weights = 0;        ///< elements of the weight (0 for norms: their scale is not a weight of the network)
-  int64_t nonzero = 0;        ///< of these, not 0
-  int64_t parameters = 0;     ///< all parameters, biases and scales included
-  int64_t macs = 0;           ///< dense, for the given input
-  int64_t macs_nonzero = 0;   ///< those of non-zero weights: macs * nonzero / weights
+  int64_t weights = 0;  ///< elements of the weight (0 for norms: their scale is not a weight of the network)
+  int64_t nonzero = 0;  ///< of these, not 0
+  int64_t parameters = 0;    ///< all parameters, biases and scales included
+  int64_t macs = 0;          ///< dense, for the given input
+  int64_t macs_nonzero = 0;  ///< those of non-zero weights: macs * nonzero / weights
 };
 
 struct Account {
@@ -28,8 +28,8 @@ struct Account {
   Shape output;
 };
 
-/// Walks the shapes of `net` from `input` (give one sample: [1, 3, 32, 32]). Nothing is computed but the counts of
-/// non-zero weights. Throws Error if a module has no walk or the shape does not fit.
+/// Walks the shapes of `net` from `input` (give one sample: [1, 3, 32, 32]). Nothing is computed but the
+/// counts of non-zero weights. Throws Error if a module has no walk or the shape does not fit.
 Account account(Module& net, const Shape& input);
 
 }  // namespace tenon

@@ -33,12 +33,13 @@ Tensor live_along(const Tensor& w, int64_t axis) {
 
 int64_t count_live(const Tensor& w, int64_t axis) { return count_nonzero(live_along(w, axis)); }
 
-// ---- Masks ---------------------------------------------------------------------------------------------------------
+// ---- Masks
+// ---------------------------------------------------------------------------------------------------------
 
 void Masks::add(const NamedVariable& parameter, const Tensor& mask) {
-  TENON_CHECK(mask.defined() && mask.dtype() == uint8 && mask.shape() == parameter.variable.shape(), "Masks: '",
-              parameter.name, "' expects a uint8 mask of shape ", parameter.variable.shape(), ", got ",
-              mask.defined() ? mask.str() : std::string("an undefined tensor"));
+  TENON_CHECK(mask.defined() && mask.dtype() == uint8 && mask.shape() == parameter.variable.shape(),
+              "Masks: '", parameter.name, "' expects a uint8 mask of shape ", parameter.variable.shape(),
+              ", got ", mask.defined() ? mask.str() : std::string("an undefined tensor"));
   check_same_device("Masks", parameter.variable.value(), mask);
   for (const Entry& entry : entries_)
     TENON_CHECK(entry.parameter.name != parameter.name, "Masks: '", parameter.name, "' has a mask already");

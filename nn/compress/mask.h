@@ -1,4 +1,5 @@
-// Masks: which weights live. A mask has its parameter's shape and holds 1 where the weight stays and 0 where it is cut.
+// Masks: which weights live. A mask has its parameter's shape and holds 1 where the weight stays and 0 where
+// it is cut.
 #pragma once
 
 #include <string>
@@ -21,8 +22,8 @@ double std_of(const Tensor& w);
 inline int64_t count_nonzero(const Tensor& x) {
   return static_cast<int64_t>(sum(not_equal(x, Tensor::scalar(0, x.dtype(), x.device())).to(int64)).item());
 }
-/// For each index along `axis`: is any element there not 0? uint8 [extent]. Axis 0 of a weight asks which outputs
-/// (rows, filters) live, axis 1 which inputs (columns, channels).
+/// For each index along `axis`: is any element there not 0? uint8 [extent]. Axis 0 of a weight asks which
+/// outputs (rows, filters) live, axis 1 which inputs (columns, channels).
 Tensor live_along(const Tensor& w, int64_t axis);
 /// Number of such indices.
 int64_t count_live(const Tensor& w, int64_t axis);

@@ -17,6 +17,8 @@ std::shared_ptr<Sequential> make_mlp(const std::vector<int64_t>& widths, Generat
   return net;
 }
 
-std::shared_ptr<Sequential> make_lenet_300_100(Generator& generator) { return make_mlp({784, 300, 100, 10}, generator); }
+std::shared_ptr<Sequential> make_lenet_300_100(Generator& generator) {
+  return make_mlp({784, 300, 100, 10}, generator);
+}
 
 }  // namespace tenon

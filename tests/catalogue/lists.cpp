@@ -71,7 +71,8 @@ Case make_case(Draw& d, const Variant& v) {
   c.reference = [=](const Arrays& in) {
     Arrays out;
     for (size_t i = 0; i < kEntries; ++i) {
-      Arrays entry(in.begin() + static_cast<long>(i * per_entry), in.begin() + static_cast<long>((i + 1) * per_entry));
+      Arrays entry(in.begin() + static_cast<long>(i * per_entry),
+                   in.begin() + static_cast<long>((i + 1) * per_entry));
       for (int64_t j = 0; j < entry[0].numel(); ++j) {
         Element e{entry[0][j], entry[1][j], {}};
         for (size_t k = 0; k + 2 < per_entry; ++k) e.s[k] = entry[2 + k][j];
@@ -87,10 +88,13 @@ Case make_case(Draw& d, const Variant& v) {
   return c;
 }
 
-using Call = std::function<void(TensorList a, TensorList b, TensorList state, std::span<const int64_t> counts)>;
+using Call =
+    std::function<void(TensorList a, TensorList b, TensorList state, std::span<const int64_t> counts)>;
 
-// Refusals that all share. `partner` says whether the op reads a second list, `counts` whether it takes step counts.
-std::vector<Refusal> shared_refusals(const char* op, const Call& call, bool partner, bool counts, int states) {
+// Refusals that all share. `partner` says whether the op reads a second list, `counts` whether it takes step
+// counts.
+std::vector<Refusal> shared_refusals(const char* op, const Call& call, bool partner, bool counts,
+                                     int states) {
   auto with = [=](Tensor a, Tensor b, Tensor s, int64_t count) {
     return [=] {
       const Tensors as{a}, bs{b}, ss{s};
@@ -102,19 +106,23 @@ std::vector<Refusal> shared_refusals(const char* op, const Call& call, bool part
   std::vector<Refusal> out = {
       {"undefined", with(Tensor(), x, x, 1), {op, "undefined"}},
       {"integers", with(Tensor::zeros({2, 3}, int64), x, x, 1), {op, "float32 or float64", "int64"}},
-      {"mixed entries", [=] {
+      {"mixed entries",
+       [=] {
          const Tensors as{x, Tensor::zeros({2}, float64)};
          const int64_t n[] = {1, 1};
          call(as, partner ? TensorList(as) : TensorList(), states ? TensorList(as) : TensorList(), n);
-       }, {op, "one dtype", "float64"}}};
+       },
+       {op, "one dtype", "float64"}}};
   if (partner) {
     out.push_back({"shape", with(x, Tensor::zeros({3, 2}), x, 1), {op, "expects shape [2, 3]", "[3, 2]"}});
     out.push_back({"dtype", with(x, Tensor::zeros({2, 3}, float64), x, 1), {op, "float32", "float64"}});
-    out.push_back({"length", [=] {
+    out.push_back({"length",
+                   [=] {
                      const Tensors as{x, Tensor::zeros({4})}, bs{x};
                      const int64_t n[] = {1, 1};
                      call(as, bs, states ? TensorList(as) : TensorList(), n);
-                   }, {op, "one length", "2", "1"}});
+                   },
+                   {op, "one length", "2", "1"}});
   }
   if (states) {
     out.push_back({"layout of a state", with(x, x, Tensor::zeros({3, 2}).t(), 1), {op, "state", "strides"}});
@@ -122,7 +130,8 @@ std::vector<Refusal> shared_refusals(const char* op, const Call& call, bool part
   }
   if (counts) out.push_back({"step count", with(x, x, x, 0), {op, "start at 1", "0"}});
   const Tensor gaps = Tensor::zeros({2, 6}).slice(1, 0, 6, 2);
-  if (std::string(op) != "lists_norm2") out.push_back({"gaps", with(gaps, gaps, gaps, 1), {op, "dense", "strides"}});
+  if (std::string(op) != "lists_norm2")
+    out.push_back({"gaps", with(gaps, gaps, gaps, 1), {op, "dense", "strides"}});
   return out;
 }
 
@@ -138,36 +147,48 @@ Row lists_row(const char* op, std::vector<Variant> variants, std::vector<Refusal
   return row;
 }
 
-// ---- plain lists ---------------------------------------------------------------------------------------------------
+// ---- plain lists
+// ---------------------------------------------------------------------------------------------------
 
 TensorList none() { return {}; }
 
-const Register axpy(lists_row(
-    "lists_axpy",
-    {{"", 0, [](const Lists& l) { lists_axpy(0.3, l.b, l.a); }, [](Element& e, int64_t) { e.a += 0.3 * e.b; }}},
-    shared_refusals("lists_axpy", [](auto a, auto b, auto, auto) { lists_axpy(1, b, a); }, true, false, 0)));
+const Register axpy(lists_row("lists_axpy",
+                              {{"", 0, [](const Lists& l) { lists_axpy(0.3, l.b, l.a); },
+                                [](Element& e, int64_t) { e.a += 0.3 * e.b; }}},
+                              shared_refusals(
+                                  "lists_axpy", [](auto a, auto b, auto, auto) { lists_axpy(1, b, a); }, true,
+                                  false, 0)));
 
-const Register lerp(lists_row(
-    "lists_lerp",
-    {{"", 0, [](const Lists& l) { lists_lerp(l.a, l.b, 0.1); }, [](Element& e, int64_t) { e.a += 0.1 * (e.b - e.a); }}},
-    shared_refusals("lists_lerp", [](auto a, auto b, auto, auto) { lists_lerp(a, b, 1); }, true, false, 0)));
+const Register lerp(lists_row("lists_lerp",
+                              {{"", 0, [](const Lists& l) { lists_lerp(l.a, l.b, 0.1); },
+                                [](Element& e, int64_t) { e.a += 0.1 * (e.b - e.a); }}},
+                              shared_refusals(
+                                  "lists_lerp", [](auto a, auto b, auto, auto) { lists_lerp(a, b, 1); }, true,
+                                  false, 0)));
 
 const Register scale(lists_row(
-    "lists_scale", {{"", 0, [](const Lists& l) { lists_scale(l.a, -1.7); }, [](Element& e, int64_t) { e.a *= -1.7; }}},
-    shared_refusals("lists_scale", [](auto a, auto, auto, auto) { lists_scale(a, 2); }, false, false, 0)));
+    "lists_scale",
+    {{"", 0, [](const Lists& l) { lists_scale(l.a, -1.7); }, [](Element& e, int64_t) { e.a *= -1.7; }}},
+    shared_refusals(
+        "lists_scale", [](auto a, auto, auto, auto) { lists_scale(a, 2); }, false, false, 0)));
 
-const Register fill(lists_row(
-    "lists_fill", {{"", 0, [](const Lists& l) { lists_fill(l.a, 2.5); }, [](Element& e, int64_t) { e.a = 2.5; }}},
-    shared_refusals("lists_fill", [](auto a, auto, auto, auto) { lists_fill(a, 2); }, false, false, 0)));
+const Register fill(
+    lists_row("lists_fill",
+              {{"", 0, [](const Lists& l) { lists_fill(l.a, 2.5); }, [](Element& e, int64_t) { e.a = 2.5; }}},
+              shared_refusals(
+                  "lists_fill", [](auto a, auto, auto, auto) { lists_fill(a, 2); }, false, false, 0)));
 
 std::vector<Refusal> clamp_refusals() {
-  auto out = shared_refusals("lists_clamp", [](auto a, auto, auto, auto) { lists_clamp(a, 0, 1); }, false, false, 0);
+  auto out = shared_refusals(
+      "lists_clamp", [](auto a, auto, auto, auto) { lists_clamp(a, 0, 1); }, false, false, 0);
   out.push_back({"range", [] { lists_clamp(none(), 1, 0); }, {"lists_clamp", "low <= high"}});
   return out;
 }
 const Register clamp_row(lists_row("lists_clamp",
                                    {{"", 0, [](const Lists& l) { lists_clamp(l.a, -0.5, 0.75); },
-                                     [](Element& e, int64_t) { e.a = std::fmin(std::fmax(e.a, -0.5), 0.75); }}},
+                                     [](Element& e, int64_t) {
+                                       e.a = std::fmin(std::fmax(e.a, -0.5), 0.75);
+                                     }}},
                                    clamp_refusals()));
 
 Row norm2_row() {
@@ -186,18 +207,22 @@ Row norm2_row() {
     return std::vector<Case>{c};
   };
   row.refusals = [] {
-    return shared_refusals("lists_norm2", [](auto a, auto, auto, auto) { lists_norm2(a); }, false, false, 0);
+    return shared_refusals(
+        "lists_norm2", [](auto a, auto, auto, auto) { lists_norm2(a); }, false, false, 0);
   };
   return row;
 }
 const Register norm2_register(norm2_row());
 
-// ---- optimiser steps -----------------------------------------------------------------------------------------------
+// ---- optimiser steps
+// -----------------------------------------------------------------------------------------------
 
 Variant sgd(const char* label, SgdStep s) {
   const bool momentum = s.momentum != 0;
   return {label, momentum,
-          [=](const Lists& l) { sgd_step(l.a, l.b, momentum ? TensorList(l.states[0]) : none(), l.step_counts, s); },
+          [=](const Lists& l) {
+            sgd_step(l.a, l.b, momentum ? TensorList(l.states[0]) : none(), l.step_counts, s);
+          },
           [=](Element& e, int64_t t) {
             double g = e.b + s.weight_decay * e.a;
             if (momentum) {
@@ -215,19 +240,22 @@ std::vector<Refusal> sgd_refusals() {
   auto out = shared_refusals("sgd_step", call, true, true, 1);
   SgdStep nesterov;
   nesterov.nesterov = true;
-  out.push_back({"nesterov", [=] { sgd_step(none(), none(), none(), {}, nesterov); }, {"sgd_step", "momentum > 0"}});
+  out.push_back(
+      {"nesterov", [=] { sgd_step(none(), none(), none(), {}, nesterov); }, {"sgd_step", "momentum > 0"}});
   return out;
 }
-const Register sgd_register(lists_row("sgd_step",
-                                      {sgd("plain", {.lr = 0.1}), sgd("decay", {.lr = 0.1, .weight_decay = 0.2}),
-                                       sgd("momentum", {.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.1}),
-                                       sgd("nesterov", {.lr = 0.1, .momentum = 0.8, .weight_decay = 0.1, .nesterov = true})},
-                                      sgd_refusals()));
+const Register sgd_register(
+    lists_row("sgd_step",
+              {sgd("plain", {.lr = 0.1}), sgd("decay", {.lr = 0.1, .weight_decay = 0.2}),
+               sgd("momentum", {.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.1}),
+               sgd("nesterov", {.lr = 0.1, .momentum = 0.8, .weight_decay = 0.1, .nesterov = true})},
+              sgd_refusals()));
 
 Variant adam(const char* label, bool amsgrad, AdamStep s) {
   return {label, amsgrad ? 3 : 2,
           [=](const Lists& l) {
-            adam_step(l.a, l.b, l.states[0], l.states[1], amsgrad ? TensorList(l.states[2]) : none(), l.step_counts, s);
+            adam_step(l.a, l.b, l.states[0], l.states[1], amsgrad ? TensorList(l.states[2]) : none(),
+                      l.step_counts, s);
           },
           [=](Element& e, int64_t t) {
             double g = e.b + (s.decoupled ? 0 : s.weight_decay * e.a);
@@ -242,11 +270,13 @@ Variant adam(const char* label, bool amsgrad, AdamStep s) {
 }
 const Register adam_register(lists_row(
     "adam_step",
-    {adam("plain", false, {.lr = 0.01}), adam("coupled", false, {.lr = 0.01, .beta1 = 0.8, .eps = 0.1, .weight_decay = 0.3}),
+    {adam("plain", false, {.lr = 0.01}),
+     adam("coupled", false, {.lr = 0.01, .beta1 = 0.8, .eps = 0.1, .weight_decay = 0.3}),
      adam("decoupled", false, {.lr = 0.01, .weight_decay = 0.3, .decoupled = true}),
      adam("amsgrad", true, {.lr = 0.01, .beta2 = 0.9, .weight_decay = 0.1})},
-    shared_refusals("adam_step", [](auto a, auto b, auto s, auto n) { adam_step(a, b, s, s, none(), n, {.lr = 0.1}); },
-                    true, true, 2)));
+    shared_refusals(
+        "adam_step", [](auto a, auto b, auto s, auto n) { adam_step(a, b, s, s, none(), n, {.lr = 0.1}); },
+        true, true, 2)));
 
 Variant rmsprop(const char* label, RmspropStep s) {
   const bool momentum = s.momentum != 0;
@@ -265,13 +295,16 @@ Variant rmsprop(const char* label, RmspropStep s) {
             e.a -= s.lr * u;
           }};
 }
-const Register rmsprop_register(lists_row(
-    "rmsprop_step",
-    {rmsprop("plain", {.lr = 0.1}), rmsprop("momentum", {.lr = 0.1, .alpha = 0.9, .weight_decay = 0.1, .momentum = 0.7}),
-     rmsprop("centred", {.lr = 0.1, .centred = true}),
-     rmsprop("both", {.lr = 0.1, .weight_decay = 0.2, .momentum = 0.9, .centred = true})},
-    shared_refusals("rmsprop_step",
-                    [](auto a, auto b, auto s, auto) { rmsprop_step(a, b, s, none(), none(), {.lr = 0.1}); }, true, false, 1)));
+const Register rmsprop_register(
+    lists_row("rmsprop_step",
+              {rmsprop("plain", {.lr = 0.1}),
+               rmsprop("momentum", {.lr = 0.1, .alpha = 0.9, .weight_decay = 0.1, .momentum = 0.7}),
+               rmsprop("centred", {.lr = 0.1, .centred = true}),
+               rmsprop("both", {.lr = 0.1, .weight_decay = 0.2, .momentum = 0.9, .centred = true})},
+              shared_refusals(
+                  "rmsprop_step",
+                  [](auto a, auto b, auto s, auto) { rmsprop_step(a, b, s, none(), none(), {.lr = 0.1}); },
+                  true, false, 1)));
 
 Variant adadelta(const char* label, AdadeltaStep s) {
   return {label, 2, [=](const Lists& l) { adadelta_step(l.a, l.b, l.states[0], l.states[1], s); },
@@ -283,9 +316,12 @@ Variant adadelta(const char* label, AdadeltaStep s) {
             e.a -= s.lr * u;
           }};
 }
-const Register adadelta_register(lists_row(
-    "adadelta_step", {adadelta("plain", {}), adadelta("decay", {.lr = 0.5, .rho = 0.95, .weight_decay = 0.1})},
-    shared_refusals("adadelta_step", [](auto a, auto b, auto s, auto) { adadelta_step(a, b, s, s, {}); }, true, false, 2)));
+const Register adadelta_register(
+    lists_row("adadelta_step",
+              {adadelta("plain", {}), adadelta("decay", {.lr = 0.5, .rho = 0.95, .weight_decay = 0.1})},
+              shared_refusals(
+                  "adadelta_step", [](auto a, auto b, auto s, auto) { adadelta_step(a, b, s, s, {}); }, true,
+                  false, 2)));
 
 }  // namespace
 }  // namespace tenon::catalogue

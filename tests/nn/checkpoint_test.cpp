@@ -27,7 +27,8 @@ struct Run {
   explicit Run(uint64_t seed) : draws(seed, 5) {
     Generator weights(seed);
     net = make_mlp({6, 16, 3}, weights);
-    optimizer = std::make_unique<Adam>(net->named_parameters(), AdamOptions{.lr = 1e-2, .weight_decay = 1e-3});
+    optimizer =
+        std::make_unique<Adam>(net->named_parameters(), AdamOptions{.lr = 1e-2, .weight_decay = 1e-3});
     schedule = std::make_unique<Schedule>(*optimizer, cosine(20, 0.1));
   }
   void advance(int64_t steps) {
@@ -79,8 +80,7 @@ TEST_CASE("checkpoint: a run that is resumed ends in the same bits as the unbrok
   for (const auto& [name, tensor] : a) CHECK(tensor.to_vector<float>() == b.at(name).to_vector<float>());
   const State c = whole.optimizer->state(), d = resumed.optimizer->state();
   CHECK(c.size() == d.size());
-  for (const auto& [name, tensor] : c)
-    CHECK(sum(not_equal(tensor, d.at(name)).to(int64)).item() == 0);
+  for (const auto& [name, tensor] : c) CHECK(sum(not_equal(tensor, d.at(name)).to(int64)).item() == 0);
 }
 
 TEST_CASE("checkpoint: what is missing, of another kind, or no checkpoint is refused by name") {
@@ -96,7 +96,8 @@ TEST_CASE("checkpoint: what is missing, of another kind, or no checkpoint is ref
   CHECK(in.has("epoch"));
   CHECK_FALSE(in.has("epo"));
   CHECK_THROWS_WITH_AS(in.state("model"), (path + ": expects a section 'model', has none").c_str(), Error);
-  CHECK_THROWS_WITH_AS(in.real("epoch"), (path + ": entry 'epoch' expects float64 [], got int64 [] on cpu").c_str(), Error);
+  CHECK_THROWS_WITH_AS(in.real("epoch"),
+                       (path + ": entry 'epoch' expects float64 [], got int64 [] on cpu").c_str(), Error);
   CHECK_THROWS_AS(in.text("epoch"), Error);
 
   // Weights alone are no checkpoint; each cut of a file is refused, and leaves the module as it was.
@@ -117,7 +118,8 @@ TEST_CASE("checkpoint: what is missing, of another kind, or no checkpoint is ref
     FAIL("expected an error");
   } catch (const Error& error) {
     CHECK(std::string(error.what()).find(weights) == 0);
-    CHECK(std::string(error.what()).find("'fc1.weight' expects float32 [4, 3], got float32 [2, 3]") != std::string::npos);
+    CHECK(std::string(error.what()).find("'fc1.weight' expects float32 [4, 3], got float32 [2, 3]") !=
+          std::string::npos);
   }
 }
 

@@ -22,7 +22,7 @@ class Sample : public Module {
     child = add_module("child", std::make_shared<Linear>(2, 2));
     add_module("again", child);
   }
-  Variable forward(const Variable& x) override { return (*child)(x) * scale + mean; }
+  Variable forward(const Variable& x) override { return (*child)(x)*scale + mean; }
   const char* kind() const override { return "Sample"; }
   using Module::add_buffer;
   using Module::add_parameter;
@@ -41,7 +41,8 @@ std::vector<std::string> names_of(const std::vector<NamedVariable>& list) {
 
 TEST_CASE("module: names, modes and places") {
   Sample sample;
-  CHECK(names_of(sample.named_parameters()) == std::vector<std::string>{"scale", "child.weight", "child.bias"});
+  CHECK(names_of(sample.named_parameters()) ==
+        std::vector<std::string>{"scale", "child.weight", "child.bias"});
   CHECK(names_of(sample.named_buffers()) == std::vector<std::string>{"mean", "counts"});
   CHECK(sample.parameter_count() == 2 + 4 + 2);
   CHECK(&sample.at("child") == sample.child.get());
@@ -62,7 +63,8 @@ TEST_CASE("module: names, modes and places") {
   CHECK_FALSE(sample.child->weight.grad().defined());
   CHECK_THROWS_AS(sample.to(int64), Error);
 
-  CHECK_THROWS_WITH_AS(sample.add_parameter("mean", Tensor::zeros({1})), "Sample: the name 'mean' is taken", Error);
+  CHECK_THROWS_WITH_AS(sample.add_parameter("mean", Tensor::zeros({1})), "Sample: the name 'mean' is taken",
+                       Error);
   CHECK_THROWS_AS(sample.add_buffer("a.b", Tensor::zeros({1})), Error);
   CHECK_THROWS_AS(sample.add_buffer("", Tensor::zeros({1})), Error);
   LayerUses uses;
@@ -82,11 +84,12 @@ TEST_CASE("module: load_state is strict, and names every misfit") {
   state["fc2.bias"] = Tensor::zeros({3});
   state["fc2.weight"] = state["fc2.weight"].to(float64);
   state["fc9.bias"] = Tensor::zeros({1});
-  CHECK_THROWS_WITH_AS(b->load_state(state),
-                       "Sequential: load_state: the state does not fit; missing 'fc1.bias' [4]; 'fc2.bias' expects float32 "
-                       "[2], got float32 [3]; 'fc2.weight' expects float32 [2, 4], got float64 [2, 4]; unexpected "
-                       "'fc9.bias' [1]",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      b->load_state(state),
+      "Sequential: load_state: the state does not fit; missing 'fc1.bias' [4]; 'fc2.bias' expects float32 "
+      "[2], got float32 [3]; 'fc2.weight' expects float32 [2, 4], got float64 [2, 4]; unexpected "
+      "'fc9.bias' [1]",
+      Error);
   CHECK(b->state().at("fc1.weight").to_vector<float>() == before);  // nothing was half loaded
 }
 
@@ -98,7 +101,8 @@ TEST_CASE("linear: against a plain loop, of any rank, with gradients") {
     Variable x(random_normal({2, 5, 3}, generator, 0, 1, float64), true);
     Variable y = layer(x);
     REQUIRE(y.shape() == Shape{2, 5, 4});
-    auto xs = x.value().to_vector<double>(), ws = layer.weight.value().to_vector<double>(), ys = y.value().to_vector<double>();
+    auto xs = x.value().to_vector<double>(), ws = layer.weight.value().to_vector<double>(),
+         ys = y.value().to_vector<double>();
     auto bs = with_bias == Bias::yes ? layer.bias.value().to_vector<double>() : std::vector<double>(4, 0.0);
     std::vector<double> gw(12), gx(30);
     for (size_t n = 0; n < 10; ++n)
@@ -112,13 +116,14 @@ TEST_CASE("linear: against a plain loop, of any rank, with gradients") {
         }
       }
     backward(y, y.detach());
-    auto got_w = layer.weight.grad().value().to_vector<double>(), got_x = x.grad().value().to_vector<double>();
+    auto got_w = layer.weight.grad().value().to_vector<double>(),
+         got_x = x.grad().value().to_vector<double>();
     for (size_t i = 0; i < gw.size(); ++i) CHECK(got_w[i] == doctest::Approx(gw[i]));
     for (size_t i = 0; i < gx.size(); ++i) CHECK(got_x[i] == doctest::Approx(gx[i]));
     CHECK(layer.weight.grad().value().is_contiguous());
   }
-  CHECK_THROWS_WITH_AS(Linear(3, 4)(Variable(Tensor::zeros({2, 5}))), "linear: weight [4, 3] expects an input [..., 3], got [2, 5]",
-                       Error);
+  CHECK_THROWS_WITH_AS(Linear(3, 4)(Variable(Tensor::zeros({2, 5}))),
+                       "linear: weight [4, 3] expects an input [..., 3], got [2, 5]", Error);
 }
 
 TEST_CASE("init: moments, bounds and orthogonality") {
@@ -153,7 +158,9 @@ TEST_CASE("init: moments, bounds and orthogonality") {
     init::orthogonal(q, generator, 1.5);
     const int64_t rows = shape[0], columns = q.numel() / rows;
     auto v = q.to_vector<double>();
-    auto at = [&](int64_t i, int64_t j) { return v[static_cast<size_t>(rows <= columns ? i * columns + j : j * columns + i)]; };
+    auto at = [&](int64_t i, int64_t j) {
+      return v[static_cast<size_t>(rows <= columns ? i * columns + j : j * columns + i)];
+    };
     const int64_t few = std::min(rows, columns), many = std::max(rows, columns);
     for (int64_t a = 0; a < few; ++a)
       for (int64_t b = 0; b < few; ++b) {

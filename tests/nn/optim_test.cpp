@@ -20,8 +20,8 @@ struct Naive {
 using NaiveStep = std::function<void(Naive& n, size_t i, double g, double lr, double decay)>;
 using Make = std::function<std::unique_ptr<Optimizer>(std::vector<NamedVariable>)>;
 
-// Runs both over random gradients. Parameter "late" gets its first gradient at step 3, "never" none; a second group has a
-// rate and decay of its own; the rate changes on the way.
+// Runs both over random gradients. Parameter "late" gets its first gradient at step 3, "never" none; a second
+// group has a rate and decay of its own; the rate changes on the way.
 void compare(const Make& make, const NaiveStep& naive_step, double lr, double decay) {
   Generator generator(test_seed());
   std::vector<NamedVariable> parameters;
@@ -47,7 +47,8 @@ void compare(const Make& make, const NaiveStep& naive_step, double lr, double de
       std::vector<double> gradient = g.to_vector<double>();
       ++naive[k].t;
       const double rate = k == 2 ? 3 * lr : step >= 5 ? 0.1 * lr : lr;
-      for (size_t i = 0; i < gradient.size(); ++i) naive_step(naive[k], i, gradient[i], rate, k == 2 ? 0.5 : decay);
+      for (size_t i = 0; i < gradient.size(); ++i)
+        naive_step(naive[k], i, gradient[i], rate, k == 2 ? 0.5 : decay);
     }
     optimizer->step();
     optimizer->zero_grad();
@@ -72,7 +73,8 @@ TEST_CASE("optim: SGD, with momentum, dampening, Nesterov and coupled decay") {
   for (Kind kind : {Kind{0, 0, false}, Kind{0.9, 0, false}, Kind{0.9, 0.4, false}, Kind{0.8, 0, true}}) {
     compare(
         [&](auto parameters) {
-          return std::make_unique<SGD>(parameters, SgdOptions{0.1, kind.momentum, kind.dampening, 0.01, kind.nesterov});
+          return std::make_unique<SGD>(parameters,
+                                       SgdOptions{0.1, kind.momentum, kind.dampening, 0.01, kind.nesterov});
         },
         [&](Naive& n, size_t i, double g, double lr, double decay) {
           g += decay * n.p[i];
@@ -89,7 +91,8 @@ TEST_CASE("optim: Adam, AMSGrad and AdamW") {
     const bool amsgrad = kind == 1, decoupled = kind == 2;
     compare(
         [&](auto parameters) -> std::unique_ptr<Optimizer> {
-          AdamOptions options{.lr = 0.05, .beta1 = 0.8, .beta2 = 0.95, .weight_decay = 0.1, .amsgrad = amsgrad};
+          AdamOptions options{
+              .lr = 0.05, .beta1 = 0.8, .beta2 = 0.95, .weight_decay = 0.1, .amsgrad = amsgrad};
           if (decoupled) return std::make_unique<AdamW>(parameters, options);
           return std::make_unique<Adam>(parameters, options);
         },
@@ -118,7 +121,8 @@ TEST_CASE("optim: RMSProp, with momentum and centred") {
     compare(
         [&](auto parameters) {
           return std::make_unique<RMSprop>(
-              parameters, RmspropOptions{.lr = 0.01, .weight_decay = 0.1, .momentum = momentum, .centred = centred});
+              parameters,
+              RmspropOptions{.lr = 0.01, .weight_decay = 0.1, .momentum = momentum, .centred = centred});
         },
         [&](Naive& n, size_t i, double g, double lr, double decay) {
           g += decay * n.p[i];
@@ -133,15 +137,18 @@ TEST_CASE("optim: RMSProp, with momentum and centred") {
 }
 
 TEST_CASE("optim: Adadelta") {
-  compare([](auto parameters) { return std::make_unique<Adadelta>(parameters, AdadeltaOptions{.lr = 0.5, .weight_decay = 0.1}); },
-          [](Naive& n, size_t i, double g, double lr, double decay) {
-            g += decay * n.p[i];
-            n.a[i] = 0.9 * n.a[i] + 0.1 * g * g;
-            const double u = std::sqrt(n.b[i] + 1e-6) / std::sqrt(n.a[i] + 1e-6) * g;
-            n.b[i] = 0.9 * n.b[i] + 0.1 * u * u;
-            n.p[i] -= lr * u;
-          },
-          0.5, 0.1);
+  compare(
+      [](auto parameters) {
+        return std::make_unique<Adadelta>(parameters, AdadeltaOptions{.lr = 0.5, .weight_decay = 0.1});
+      },
+      [](Naive& n, size_t i, double g, double lr, double decay) {
+        g += decay * n.p[i];
+        n.a[i] = 0.9 * n.a[i] + 0.1 * g * g;
+        const double u = std::sqrt(n.b[i] + 1e-6) / std::sqrt(n.a[i] + 1e-6) * g;
+        n.b[i] = 0.9 * n.b[i] + 0.1 * u * u;
+        n.p[i] -= lr * u;
+      },
+      0.5, 0.1);
 }
 
 TEST_CASE("optim: the state comes back to the same bits, and misfits are named") {
@@ -155,7 +162,8 @@ TEST_CASE("optim: the state comes back to the same bits, and misfits are named")
   Adam a(first, {.amsgrad = true}), b(second, {.lr = 7, .amsgrad = true});
   auto both = [&](Optimizer& optimizer, std::vector<NamedVariable>& parameters, uint64_t seed) {
     Generator draws(seed);
-    for (NamedVariable& p : parameters) p.variable.set_grad(Variable(random_normal(p.variable.shape(), draws)));
+    for (NamedVariable& p : parameters)
+      p.variable.set_grad(Variable(random_normal(p.variable.shape(), draws)));
     optimizer.step();
   };
   for (uint64_t s : {1, 2}) both(a, first, s);
@@ -175,10 +183,11 @@ TEST_CASE("optim: the state comes back to the same bits, and misfits are named")
   state.erase("first_moment.w");
   state["second_moment.b"] = Tensor::zeros({5});
   state["stranger"] = Tensor::zeros({1});
-  CHECK_THROWS_WITH_AS(b.load_state(state),
-                       "Optimizer: load_state: the state does not fit; missing 'first_moment.w'; 'second_moment.b' expects "
-                       "float32 [4], got float32 [5] on cpu; unexpected 'stranger'",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      b.load_state(state),
+      "Optimizer: load_state: the state does not fit; missing 'first_moment.w'; 'second_moment.b' expects "
+      "float32 [4], got float32 [5] on cpu; unexpected 'stranger'",
+      Error);
   CHECK_THROWS_AS(a.add_group({first[0]}, 1, 0), Error);
 }
 

@@ -56,9 +56,9 @@ TEST_CASE("schedule: plateau") {
   PlateauSchedule plateau(optimizer, {.factor = 0.1, .patience = 1, .min_lr = 0.05});
   CHECK_FALSE(plateau.step(1.0));
   CHECK_FALSE(plateau.step(0.5));
-  CHECK_FALSE(plateau.step(0.5));   // waits once
+  CHECK_FALSE(plateau.step(0.5));  // waits once
   State state = clone_state(plateau.state());
-  CHECK(plateau.step(0.49999));     // too little: the threshold is 1e-4 of the best
+  CHECK(plateau.step(0.49999));  // too little: the threshold is 1e-4 of the best
   CHECK(optimizer.groups()[0].lr == doctest::Approx(0.1));
   CHECK_FALSE(plateau.step(0.4));
   CHECK_FALSE(plateau.step(0.6));

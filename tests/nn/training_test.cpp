@@ -1,7 +1,8 @@
+#include <doctest/doctest.h>
+
 #include "core/ops/elementwise.h"
 #include "core/ops/matmul.h"
 #include "core/ops/reduce.h"
-#include <doctest/doctest.h>
 #include "nn/loss.h"
 #include "nn/models/mlp.h"
 #include "nn/optim.h"
