@@ -20,6 +20,7 @@ int64_t TensorSource::read(int64_t index, float* image) const {
 }
 
 void bytes_to_unit(const uint8_t* bytes, int64_t count, float* out) {
+#pragma omp simd
   for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(bytes[i]) / 255.0F;
 }
 
