@@ -11,25 +11,29 @@ namespace tenon {
 
 // y = e^x / sum e^x            dx = y (g - sum(g y))
 Variable softmax(const Variable& x, int64_t axis) {
-  return record("softmax", softmax(x.value(), axis), {x}, [axis](const Variable& g, Gradients& out) {
-    Variable y = out.output();
-    Variable gy = g * y;
-    out.set(0, gy - y * sum(gy, {axis}, true));
-  }, {.outputs = true});
+  return record("softmax", softmax(x.value(), axis), {x},
+                [axis](const Variable& g, Gradients& out) {
+                  Variable y = out.output();
+                  Variable gy = g * y;
+                  out.set(0, gy - y * sum(gy, {axis}, true));
+                },
+                {.outputs = true});
 }
 
 // y = x - log(sum e^x)         dx = g - e^y sum g
 Variable log_softmax(const Variable& x, int64_t axis) {
-  return record("log_softmax", log_softmax(x.value(), axis), {x}, [axis](const Variable& g, Gradients& out) {
-    out.set(0, g - exp(out.output()) * sum(g, {axis}, true));
-  }, {.outputs = true});
+  return record(
+      "log_softmax", log_softmax(x.value(), axis), {x},
+      [axis](const Variable& g, Gradients& out) { out.set(0, g - exp(out.output()) * sum(g, {axis}, true)); },
+      {.outputs = true});
 }
 
 // y = log(sum e^x)             dx = g softmax(x)
 Variable logsumexp(const Variable& x, int64_t axis, bool keep) {
   return record("logsumexp", logsumexp(x.value(), axis, keep), {x},
                 [x = Saved(x), axis, keep](const Variable& g, Gradients& out) {
-                  out.set(0, (keep ? g : unsqueeze(g, normalize_axis("logsumexp", axis, x().rank()))) * softmax(x(), axis));
+                  out.set(0, (keep ? g : unsqueeze(g, normalize_axis("logsumexp", axis, x().rank()))) *
+                                 softmax(x(), axis));
                 });
 }
 

@@ -1,5 +1,5 @@
-// Rows are handled in strips: `width` rows that lie side by side (columns of the block), or one row whose numbers lie
-// side by side. Either way the inner loops run over neighbours in memory and become SIMD.
+// Rows are handled in strips: `width` rows that lie side by side (columns of the block), or one row whose
+// numbers lie side by side. Either way the inner loops run over neighbours in memory and become SIMD.
 #include "core/cpu/softmax.h"
 
 #include <cmath>
@@ -22,7 +22,8 @@ A join_lanes(A (&lane)[kWidth], Join join) {
   return lane[0];
 }
 
-// Rows side by side: `width` of them, their numbers `step` apart. m and s receive what each row's formulas need.
+// Rows side by side: `width` of them, their numbers `step` apart. m and s receive what each row's formulas
+// need.
 template <class T>
 struct Strip {
   T m[kWidth];       // largest number
@@ -89,18 +90,20 @@ double row_sum(const T* x, int64_t n, T m, T* e) {
   return s;
 }
 
-// Calls f(first row, offset of its first number, width) for every strip, in parallel. `width` rows lie side by side,
-// or width is 1 and the numbers of the row do. Chunks are cut by the block's size alone.
+// Calls f(first row, offset of its first number, width) for every strip, in parallel. `width` rows lie side
+// by side, or width is 1 and the numbers of the row do. Chunks are cut by the block's size alone.
 template <class F>
 void for_each_strip(const SoftmaxBlock& block, F&& f) {
   const int64_t strips = (block.inner + kWidth - 1) / kWidth;
   const int64_t rows_of_strip = std::min(block.inner, kWidth);
-  parallel_for(block.outer * strips, grain_for_flops(16 * block.n * rows_of_strip), [&](int64_t begin, int64_t end) {
-    for (int64_t job = begin; job < end; ++job) {
-      const int64_t o = job / strips, column = job % strips * kWidth;
-      f(o * block.inner + column, o * block.n * block.inner + column, std::min(kWidth, block.inner - column));
-    }
-  });
+  parallel_for(block.outer * strips, grain_for_flops(16 * block.n * rows_of_strip),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t job = begin; job < end; ++job) {
+                   const int64_t o = job / strips, column = job % strips * kWidth;
+                   f(o * block.inner + column, o * block.n * block.inner + column,
+                     std::min(kWidth, block.inner - column));
+                 }
+               });
 }
 
 // Fills m and s of a strip; with `e`, stores the exponentials there (laid out as x).
@@ -156,7 +159,8 @@ void log_softmax_typed(const SoftmaxBlock& block, T* y, const T* x) {
     prepare<T>(block, x + at, width, strip, nullptr);
     T log_s[kWidth];
     for (int64_t l = 0; l < width; ++l) log_s[l] = static_cast<T>(std::log(strip.s[l]));
-    for_each_in_strip(block, width, y + at, x + at, [&](int64_t l, T v) { return (v - strip.m[l]) - log_s[l]; });
+    for_each_in_strip(block, width, y + at, x + at,
+                      [&](int64_t l, T v) { return (v - strip.m[l]) - log_s[l]; });
   });
 }
 
@@ -170,7 +174,8 @@ void logsumexp_typed(const SoftmaxBlock& block, T* y, const T* x) {
 }
 
 template <class T>
-void cross_entropy_typed(const SoftmaxBlock& block, T* loss, const T* x, const int64_t* labels, double smoothing) {
+void cross_entropy_typed(const SoftmaxBlock& block, T* loss, const T* x, const int64_t* labels,
+                         double smoothing) {
   const int64_t rows = block.outer * block.inner;
   std::vector<double> losses(static_cast<size_t>(rows));
   for_each_strip(block, [&](int64_t row, int64_t at, int64_t width) {
@@ -194,8 +199,8 @@ void cross_entropy_typed(const SoftmaxBlock& block, T* loss, const T* x, const i
 }
 
 template <class T>
-void cross_entropy_backward_typed(const SoftmaxBlock& block, T* dx, const T* g, const T* x, const int64_t* labels,
-                                  double smoothing) {
+void cross_entropy_backward_typed(const SoftmaxBlock& block, T* dx, const T* g, const T* x,
+                                  const int64_t* labels, double smoothing) {
   const double share = static_cast<double>(*g) / static_cast<double>(block.outer * block.inner);
   const T uniform = static_cast<T>(share * smoothing / static_cast<double>(block.n));
   const T chosen = static_cast<T>(share * (1 - smoothing));
@@ -232,20 +237,20 @@ void logsumexp(const SoftmaxBlock& block, DType dtype, void* y, const void* x) {
   });
 }
 
-void softmax_cross_entropy(const SoftmaxBlock& block, DType dtype, void* loss, const void* x, const int64_t* labels,
-                           double smoothing) {
+void softmax_cross_entropy(const SoftmaxBlock& block, DType dtype, void* loss, const void* x,
+                           const int64_t* labels, double smoothing) {
   visit_floating("softmax_cross_entropy", dtype, [&](auto tag) {
     using T = decltype(tag);
     cross_entropy_typed(block, static_cast<T*>(loss), static_cast<const T*>(x), labels, smoothing);
   });
 }
 
-void softmax_cross_entropy_backward(const SoftmaxBlock& block, DType dtype, void* dx, const void* g, const void* x,
-                                    const int64_t* labels, double smoothing) {
+void softmax_cross_entropy_backward(const SoftmaxBlock& block, DType dtype, void* dx, const void* g,
+                                    const void* x, const int64_t* labels, double smoothing) {
   visit_floating("softmax_cross_entropy_backward", dtype, [&](auto tag) {
     using T = decltype(tag);
-    cross_entropy_backward_typed(block, static_cast<T*>(dx), static_cast<const T*>(g), static_cast<const T*>(x),
-                                 labels, smoothing);
+    cross_entropy_backward_typed(block, static_cast<T*>(dx), static_cast<const T*>(g),
+                                 static_cast<const T*>(x), labels, smoothing);
   });
 }
 

@@ -15,20 +15,21 @@ struct SoftmaxBlock {
 
 namespace cpu {
 
-// All of one row is computed from x - m, m the row's largest number, so that no exponential overflows; sums of
-// exponentials are held in float64.
+// All of one row is computed from x - m, m the row's largest number, so that no exponential overflows; sums
+// of exponentials are held in float64.
 /// y = e^(x - m) / sum e^(x - m)
 void softmax(const SoftmaxBlock& block, DType dtype, void* y, const void* x);
 /// y = x - m - log(sum e^(x - m))
 void log_softmax(const SoftmaxBlock& block, DType dtype, void* y, const void* x);
 /// y [outer, inner] = m + log(sum e^(x - m))
 void logsumexp(const SoftmaxBlock& block, DType dtype, void* y, const void* x);
-/// *loss = mean over rows of  log(sum e^x) - (1 - smoothing) x[label] - smoothing mean(x);  labels [outer, inner].
-void softmax_cross_entropy(const SoftmaxBlock& block, DType dtype, void* loss, const void* x, const int64_t* labels,
-                           double smoothing);
+/// *loss = mean over rows of  log(sum e^x) - (1 - smoothing) x[label] - smoothing mean(x);  labels [outer,
+/// inner].
+void softmax_cross_entropy(const SoftmaxBlock& block, DType dtype, void* loss, const void* x,
+                           const int64_t* labels, double smoothing);
 /// dx = *g / rows (softmax(x) - (1 - smoothing) onehot(label) - smoothing / n)
-void softmax_cross_entropy_backward(const SoftmaxBlock& block, DType dtype, void* dx, const void* g, const void* x,
-                                    const int64_t* labels, double smoothing);
+void softmax_cross_entropy_backward(const SoftmaxBlock& block, DType dtype, void* dx, const void* g,
+                                    const void* x, const int64_t* labels, double smoothing);
 
 }  // namespace cpu
 }  // namespace tenon

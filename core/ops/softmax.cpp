@@ -58,7 +58,8 @@ Tensor labels_of(const char* op, const Tensor& dense, const Tensor& labels) {
   rows.copy_(labels.unsqueeze(1));
   const int64_t* p = rows.data<int64_t>();
   for (int64_t i = 0; i < rows.numel(); ++i)
-    TENON_CHECK(p[i] >= 0 && p[i] < dense.shape()[1], op, ": expects labels in [0, ", dense.shape()[1], "), got ", p[i]);
+    TENON_CHECK(p[i] >= 0 && p[i] < dense.shape()[1], op, ": expects labels in [0, ", dense.shape()[1],
+                "), got ", p[i]);
   return rows;
 }
 
@@ -92,12 +93,13 @@ Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, double 
   Tensor dense = dense_of(logits);
   Tensor rows = labels_of(op, dense, labels);
   Tensor loss = Tensor::empty({}, logits.dtype(), logits.device());
-  cpu::softmax_cross_entropy(block_of(dense, 1), logits.dtype(), loss.raw(), dense.raw(), rows.data<int64_t>(),
-                             smoothing);
+  cpu::softmax_cross_entropy(block_of(dense, 1), logits.dtype(), loss.raw(), dense.raw(),
+                             rows.data<int64_t>(), smoothing);
   return loss;
 }
 
-Tensor softmax_cross_entropy_backward(const Tensor& g, const Tensor& logits, const Tensor& labels, double smoothing) {
+Tensor softmax_cross_entropy_backward(const Tensor& g, const Tensor& logits, const Tensor& labels,
+                                      double smoothing) {
   const char* op = "softmax_cross_entropy_backward";
   check(op, logits);
   check(op, g);

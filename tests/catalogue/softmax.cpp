@@ -36,8 +36,10 @@ struct Variant {
 // The last axis (long and short rows), the first, and one in the middle.
 std::vector<Variant> variants(Draw& d) {
   if (d.is(Size::large)) return {{{3000, 10}, 1}, {{7, 20001}, 1}, {{30, 3000}, 0}, {{5, 9, 1500}, 1}};
-  int64_t m = d.extent(3, 2, 0), n = d.extent(4, 17, 3);
-  return {{{m, n}, 1}, {{n, m}, 0}, {{2, n, m}, 1}, {{n}, 0}};
+  int64_t m = d.extent(3, 2, 0), n = d.is(Size::empty) ? 3 : d.extent(4, 17, 0);
+  std::vector<Variant> out = {{{m, n}, 1}, {{n, m}, 0}, {{2, n, m}, 1}, {{n}, 0}};
+  if (d.is(Size::empty)) out.push_back({{n, 0}, 1});  // rows of no elements
+  return out;
 }
 
 using TensorForm = std::function<Tensor(const Tensor&, int64_t)>;
@@ -72,29 +74,34 @@ Row row_wise(const char* op, TensorForm tensor_form, VariableForm variable_form,
   return row;
 }
 
-#define TENON_FORMS(call)                              \
-  [](const Tensor& x, int64_t axis) { return call; },  \
-      [](const Variable& x, int64_t axis) { return call; }
+#define TENON_FORMS(call) \
+  [](const Tensor& x, int64_t axis) { return call; }, [](const Variable& x, int64_t axis) { return call; }
 
-const Register softmax_row(row_wise("softmax", TENON_FORMS(softmax(x, axis)), [](const Array& x, int axis) {
-  Array y(x.shape);
-  Rows rows(x.shape, axis);
-  for (int64_t r = 0; r < rows.count; ++r) {
-    const double total = naive_logsumexp(x, rows, r);
-    for (int64_t i = 0; i < rows.n; ++i) y[rows.at(r, i)] = std::exp(x[rows.at(r, i)] - total);
-  }
-  return y;
-}, 1e-6));
+const Register softmax_row(row_wise(
+    "softmax", TENON_FORMS(softmax(x, axis)),
+    [](const Array& x, int axis) {
+      Array y(x.shape);
+      Rows rows(x.shape, axis);
+      for (int64_t r = 0; r < rows.count; ++r) {
+        const double total = naive_logsumexp(x, rows, r);
+        for (int64_t i = 0; i < rows.n; ++i) y[rows.at(r, i)] = std::exp(x[rows.at(r, i)] - total);
+      }
+      return y;
+    },
+    1e-6));
 
-const Register log_softmax_row(row_wise("log_softmax", TENON_FORMS(log_softmax(x, axis)), [](const Array& x, int axis) {
-  Array y(x.shape);
-  Rows rows(x.shape, axis);
-  for (int64_t r = 0; r < rows.count; ++r) {
-    const double total = naive_logsumexp(x, rows, r);
-    for (int64_t i = 0; i < rows.n; ++i) y[rows.at(r, i)] = x[rows.at(r, i)] - total;
-  }
-  return y;
-}, 1e-6));
+const Register log_softmax_row(row_wise(
+    "log_softmax", TENON_FORMS(log_softmax(x, axis)),
+    [](const Array& x, int axis) {
+      Array y(x.shape);
+      Rows rows(x.shape, axis);
+      for (int64_t r = 0; r < rows.count; ++r) {
+        const double total = naive_logsumexp(x, rows, r);
+        for (int64_t i = 0; i < rows.n; ++i) y[rows.at(r, i)] = x[rows.at(r, i)] - total;
+      }
+      return y;
+    },
+    1e-6));
 
 Array naive_logsumexps(const Array& x, int axis, bool keep) {
   Shape shape = x.shape;
@@ -106,17 +113,17 @@ Array naive_logsumexps(const Array& x, int axis, bool keep) {
   return y;
 }
 // The axis is kept in the cases of rank 3.
-const Register logsumexp_row(row_wise("logsumexp", TENON_FORMS(logsumexp(x, axis, x.rank() == 3)),
-                                      [](const Array& x, int axis) {
-                                        return naive_logsumexps(x, axis, x.shape.rank() == 3);
-                                      },
-                                      1e-6));
+const Register logsumexp_row(row_wise(
+    "logsumexp", TENON_FORMS(logsumexp(x, axis, x.rank() == 3)),
+    [](const Array& x, int axis) { return naive_logsumexps(x, axis, x.shape.rank() == 3); }, 1e-6));
 
-// ---- cross-entropy -----------------------------------------------------------------------------------------------
+// ---- cross-entropy
+// -----------------------------------------------------------------------------------------------
 
 // t of core/ops/softmax.h for class c of a row.
 double target(int64_t c, double label, int64_t classes, double smoothing) {
-  return (1 - smoothing) * (static_cast<double>(c) == label ? 1 : 0) + smoothing / static_cast<double>(classes);
+  return (1 - smoothing) * (static_cast<double>(c) == label ? 1 : 0) +
+         smoothing / static_cast<double>(classes);
 }
 
 Array naive_cross_entropy(const Array& z, const Array& labels, double smoothing) {
@@ -138,7 +145,8 @@ Array naive_cross_entropy_backward(const Array& g, const Array& z, const Array& 
     const double total = naive_logsumexp(z, rows, r);
     for (int64_t c = 0; c < rows.n; ++c) {
       double p = std::exp(z[rows.at(r, c)] - total);
-      dz[rows.at(r, c)] = g[0] / static_cast<double>(rows.count) * (p - target(c, labels[r], rows.n, smoothing));
+      dz[rows.at(r, c)] =
+          g[0] / static_cast<double>(rows.count) * (p - target(c, labels[r], rows.n, smoothing));
     }
   }
   return dz;
@@ -187,13 +195,16 @@ const Register cross_entropy_row({
           const char* op = "softmax_cross_entropy";
           Tensor labels = Tensor::zeros({2}, int64);
           auto refusals = unary_refusals(op, [=](const Tensor& x) { softmax_cross_entropy(x, labels); });
-          auto refuse = [&](const char* label, Tensor z, Tensor l, double s, std::vector<std::string> message) {
+          auto refuse = [&](const char* label, Tensor z, Tensor l, double s,
+                            std::vector<std::string> message) {
             message.push_back(op);
             refusals.push_back({label, [=] { softmax_cross_entropy(z, l, s); }, message});
           };
           Tensor z = Tensor::zeros({2, 3});
-          refuse("label above", z, Tensor::from(std::vector<int64_t>{0, 3}), 0, {"labels in [0, 3)", "got 3"});
-          refuse("label below", z, Tensor::from(std::vector<int64_t>{-1, 0}), 0, {"labels in [0, 3)", "got -1"});
+          refuse("label above", z, Tensor::from(std::vector<int64_t>{0, 3}), 0,
+                 {"labels in [0, 3)", "got 3"});
+          refuse("label below", z, Tensor::from(std::vector<int64_t>{-1, 0}), 0,
+                 {"labels in [0, 3)", "got -1"});
           refuse("labels undefined", z, Tensor(), 0, {"undefined"});
           refuse("labels dtype", z, Tensor::zeros({2}, int32), 0, {"int64 [2]", "int32"});
           refuse("labels shape", z, Tensor::zeros({3}, int64), 0, {"[2]", "int64 [3]"});
@@ -232,7 +243,8 @@ const Register cross_entropy_backward_row({
         [] {
           const char* op = "softmax_cross_entropy_backward";
           Tensor one = Tensor::scalar(1), z = Tensor::zeros({2, 3}), labels = Tensor::zeros({2}, int64);
-          auto refusals = unary_refusals(op, [=](const Tensor& x) { softmax_cross_entropy_backward(one, x, labels); });
+          auto refusals =
+              unary_refusals(op, [=](const Tensor& x) { softmax_cross_entropy_backward(one, x, labels); });
           refusals.push_back({"gradient's rank",
                               [=] { softmax_cross_entropy_backward(Tensor::zeros({1}), z, labels); },
                               {op, "rank 0", "[1]"}});

@@ -1,4 +1,7 @@
-// Properties of softmax and cross-entropy that hold for any input, checked where naive formulas would overflow.
+// Properties of softmax and cross-entropy that hold for any input, checked where naive formulas would
+// overflow.
+#include "core/ops/softmax.h"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -6,7 +9,6 @@
 
 #include "core/ops/elementwise.h"
 #include "core/ops/reduce.h"
-#include "core/ops/softmax.h"
 #include "core/random.h"
 #include "tests/seed.h"
 

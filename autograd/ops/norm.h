@@ -1,0 +1,36 @@
+// Normalisation on Variables: as core/ops/norm.h, recorded. weight and bias may be undefined. Statistics come
+// and go as tensors: a normalisation knows that its own depend on x, and no gradient flows through those that
+// were given.
+#pragma once
+
+#include <vector>
+
+#include "autograd/variable.h"
+
+namespace tenon {
+
+/// A result with the statistics that it was normalised by, for update_running_statistics.
+struct NormalizedVariable {
+  Variable y;
+  Tensor mean, variance;
+};
+
+NormalizedVariable batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
+                              double eps = 1e-5);
+/// {dx, dweight, dbias}; mean and variance must be those of x.
+std::vector<Variable> batch_norm_backward(const Variable& g, const Variable& x, const Variable& weight,
+                                          const Tensor& mean, const Tensor& variance, double eps = 1e-5);
+Variable batch_norm_eval(const Variable& x, const Variable& weight, const Variable& bias, const Tensor& mean,
+                         const Tensor& variance, double eps = 1e-5);
+
+NormalizedVariable group_norm(const Variable& x, int64_t groups, const Variable& weight, const Variable& bias,
+                              double eps = 1e-5);
+/// {dx, dweight, dbias}; mean and variance must be those of x.
+std::vector<Variable> group_norm_backward(const Variable& g, const Variable& x, int64_t groups,
+                                          const Variable& weight, const Tensor& mean, const Tensor& variance,
+                                          double eps = 1e-5);
+
+Variable layer_norm(const Variable& x, int axes, const Variable& weight, const Variable& bias,
+                    double eps = 1e-5);
+
+}  // namespace tenon

@@ -1,0 +1,289 @@
+// Two passes over memory do all the work. `channel_sums` reads x (and g) and finds two sums for each channel
+// of each sample; a few numbers a channel later, `combine` reads them again and writes a linear combination
+// whose coefficients belong to the channel. Each pass has two forms: where inner > 1 the numbers of a channel
+// are neighbours (runs), where inner = 1 the channels are (rows), as in channels-last tensors.
+#include "core/cpu/norm.h"
+
+#include <cmath>
+#include <vector>
+
+#include "core/math.h"
+#include "core/parallel.h"
+
+namespace tenon::cpu {
+namespace {
+
+constexpr int64_t kLanes = 32;
+constexpr int64_t kPiece = 1 << 14;  // numbers behind one partial sum
+
+struct Sums {
+  double a = 0, ab = 0;
+};
+
+struct LaneSums {
+  double a[kLanes] = {}, ab[kLanes] = {};
+};
+
+// One step of `width` lanes. b = x - centre; a = g, or b where there is no g. So the sums are those of b and
+// b^2, which give mean and variance, or those of g and g b, which the backward needs. The centres step by
+// kStep (0: one for all).
+template <bool kWithGradient, int kStep, class T>
+inline void add_lanes(const T* x, const T* g, const double* centre, int64_t width, LaneSums& sums) {
+  for (int64_t l = 0; l < width; ++l) {
+    const double b = static_cast<double>(x[l]) - centre[kStep * l];
+    const double a = kWithGradient ? static_cast<double>(g[l]) : b;
+    sums.a[l] += a;
+    sums.ab[l] += a * b;
+  }
+}
+
+// Sums of one piece of a channel: `runs` runs of n neighbours, `step` apart.
+template <bool kWithGradient, class T>
+Sums run_sums(const T* x, const T* g, int64_t runs, int64_t step, int64_t n, double centre) {
+  LaneSums sums;
+  for (int64_t k = 0; k < runs; ++k) {
+    int64_t i = k * step;
+    const int64_t end = i + n;
+    for (; i + kLanes <= end; i += kLanes) add_lanes<kWithGradient, 0>(x + i, g + i, &centre, kLanes, sums);
+    add_lanes<kWithGradient, 0>(x + i, g + i, &centre, end - i, sums);
+  }
+  for (int64_t width = kLanes / 2; width > 0; width /= 2)
+    for (int64_t l = 0; l < width; ++l) {
+      sums.a[l] += sums.a[l + width];
+      sums.ab[l] += sums.ab[l + width];
+    }
+  return {sums.a[0], sums.ab[0]};
+}
+
+// Partial sums to be joined in order: [part][sample * channels + channel].
+struct Partials {
+  Partials(int64_t p, int64_t c) : parts(p), columns(c), sums(static_cast<size_t>(p * c)) {}
+  Sums& at(int64_t part, int64_t column) { return sums[static_cast<size_t>(part * columns + column)]; }
+  std::vector<Sums> joined() {
+    for (int64_t p = 1; p < parts; ++p)
+      for (int64_t c = 0; c < columns; ++c) {
+        at(0, c).a += at(p, c).a;
+        at(0, c).ab += at(p, c).ab;
+      }
+    sums.resize(static_cast<size_t>(columns));
+    return std::move(sums);
+  }
+  int64_t parts, columns;
+  std::vector<Sums> sums;
+};
+
+template <bool kWithGradient, class T>
+std::vector<Sums> sums_of_runs(const NormBlock& block, const T* x, const T* g, const double* centre) {
+  const int64_t runs = std::max<int64_t>(1, kPiece / block.inner);  // of one piece
+  const int64_t length = std::min(block.inner, kPiece);
+  const int64_t down = (block.outer + runs - 1) / runs, across = (block.inner + length - 1) / length;
+  const int64_t step = block.channels * block.inner;
+  Partials partials(down * across, block.samples * block.channels);
+  const int64_t bytes = std::min(runs, block.outer) * length * int64_t{sizeof(T)};
+  parallel_for(partials.parts * partials.columns, grain_for_bytes(bytes), [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {  // [sample, down, channel, across], the order of memory
+      const int64_t i = job % across, c = job / across % block.channels;
+      const int64_t k = job / across / block.channels % down, s = job / across / block.channels / down;
+      const int64_t first = k * runs, from = i * length;
+      const int64_t at = (s * block.outer + first) * step + c * block.inner + from;
+      const int64_t column = s * block.channels + c;
+      partials.at(k * across + i, column) =
+          run_sums<kWithGradient>(x + at, g + at, std::min(runs, block.outer - first), step,
+                                  std::min(length, block.inner - from), centre[column]);
+    }
+  });
+  return partials.joined();
+}
+
+template <bool kWithGradient, class T>
+std::vector<Sums> sums_of_rows(const NormBlock& block, const T* x, const T* g, const double* centre) {
+  const int64_t rows = kPiece / kLanes;  // of one piece
+  const int64_t down = (block.outer + rows - 1) / rows, strips = (block.channels + kLanes - 1) / kLanes;
+  Partials partials(down, block.samples * block.channels);
+  const int64_t bytes = std::min(rows, block.outer) * std::min(block.channels, kLanes) * int64_t{sizeof(T)};
+  parallel_for(block.samples * down * strips, grain_for_bytes(bytes), [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t column = job % strips * kLanes, k = job / strips % down, s = job / strips / down;
+      const int64_t width = std::min(kLanes, block.channels - column);
+      const double* centres = centre + s * block.channels + column;
+      LaneSums sums;
+      for (int64_t r = k * rows; r < std::min(block.outer, (k + 1) * rows); ++r) {
+        const int64_t at = (s * block.outer + r) * block.channels + column;
+        add_lanes<kWithGradient, 1>(x + at, g + at, centres, width, sums);
+      }
+      for (int64_t l = 0; l < width; ++l)
+        partials.at(k, s * block.channels + column + l) = {sums.a[l], sums.ab[l]};
+    }
+  });
+  return partials.joined();
+}
+
+// Sums for each [sample, channel]; `centre` likewise.
+template <bool kWithGradient, class T>
+std::vector<Sums> channel_sums(const NormBlock& block, const T* x, const T* g,
+                               const std::vector<double>& centre) {
+  return block.inner == 1 ? sums_of_rows<kWithGradient>(block, x, g, centre.data())
+                          : sums_of_runs<kWithGradient>(block, x, g, centre.data());
+}
+
+// out = of_x (x - m) + of_1 + of_g g; coefficients for each [sample, channel]. `m` is the mean in the dtype
+// of x: the difference is then nearly exact, and what the mean lost in rounding is part of of_1.
+template <class T>
+struct Coefficients {
+  explicit Coefficients(const NormBlock& block)
+      : m(static_cast<size_t>(block.samples * block.channels)), of_x(m), of_1(m), of_g(m) {}
+  std::vector<T> m, of_x, of_1, of_g;
+  void set(size_t at, double mean, double x, double one, double g) {
+    m[at] = static_cast<T>(mean);
+    of_x[at] = static_cast<T>(x);
+    of_1[at] = static_cast<T>(one - x * (mean - static_cast<double>(m[at])));
+    of_g[at] = static_cast<T>(g);
+  }
+};
+
+template <bool kWithGradient, int kStep, class T>
+inline void combine_run(T* out, const T* x, const T* g, int64_t n, const Coefficients<T>& k, int64_t at) {
+  const T *m = &k.m[static_cast<size_t>(at)], *of_x = &k.of_x[static_cast<size_t>(at)];
+  const T *of_1 = &k.of_1[static_cast<size_t>(at)], *of_g = &k.of_g[static_cast<size_t>(at)];
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    T v = math::fma(x[i] - m[kStep * i], of_x[kStep * i], of_1[kStep * i]);
+    out[i] = kWithGradient ? math::fma(g[i], of_g[kStep * i], v) : v;
+  }
+}
+
+template <bool kWithGradient, class T>
+void combine(const NormBlock& block, T* out, const T* x, const T* g, const Coefficients<T>& k) {
+  constexpr int64_t kBytes = (kWithGradient ? 3 : 2) * sizeof(T);
+  if (block.inner == 1) {
+    parallel_for(block.samples * block.outer, grain_for_bytes(block.channels * kBytes),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t row = begin; row < end; ++row) {
+                     const int64_t at = row * block.channels;
+                     combine_run<kWithGradient, 1>(out + at, x + at, g + at, block.channels, k,
+                                                   row / block.outer * block.channels);
+                   }
+                 });
+    return;
+  }
+  const int64_t length = std::min(block.inner, kPiece), across = (block.inner + length - 1) / length;
+  parallel_for(block.samples * block.outer * block.channels * across, grain_for_bytes(length * kBytes),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t job = begin; job < end; ++job) {
+                   const int64_t run = job / across, from = job % across * length;
+                   const int64_t c = run % block.channels, s = run / block.channels / block.outer;
+                   const int64_t at = run * block.inner + from;
+                   combine_run<kWithGradient, 0>(out + at, x + at, g + at,
+                                                 std::min(length, block.inner - from), k,
+                                                 s * block.channels + c);
+                 }
+               });
+}
+
+// Calls f(column, set, c) for each column = [sample, channel] in order.
+template <class F>
+void for_each_channel(const NormBlock& block, F&& f) {
+  for (int64_t s = 0; s < block.samples; ++s)
+    for (int64_t c = 0; c < block.channels; ++c) {
+      const int64_t column = s * block.channels + c;
+      f(static_cast<size_t>(column), static_cast<size_t>(column / block.per_set), static_cast<size_t>(c));
+    }
+}
+
+double rsqrt_of(double variance, double eps) { return 1 / std::sqrt(variance + eps); }
+
+template <class T>
+void statistics_typed(const NormBlock& block, double* mean, double* variance, const T* x) {
+  const int64_t sample = block.outer * block.channels * block.inner;
+  std::vector<double> centre(static_cast<size_t>(block.samples * block.channels));
+  for_each_channel(block, [&](size_t column, size_t, size_t c) {
+    const int64_t s = static_cast<int64_t>(column) / block.channels;
+    const int64_t first = static_cast<int64_t>(c) / block.per_set * block.per_set;
+    centre[column] = static_cast<double>(x[s * sample + first * block.inner]);
+  });
+  std::vector<Sums> sums = channel_sums<false, T>(block, x, x, centre);
+  std::vector<Sums> of_set(static_cast<size_t>(block.sets()));
+  for_each_channel(block, [&](size_t column, size_t set, size_t) {
+    of_set[set].a += sums[column].a;
+    of_set[set].ab += sums[column].ab;
+  });
+  const double count = static_cast<double>(block.count());
+  for_each_channel(block, [&](size_t column, size_t set, size_t) {
+    const double shift = of_set[set].a / count;  // mean - centre
+    const double v = of_set[set].ab / count - shift * shift;
+    mean[set] = centre[column] + shift;
+    variance[set] = v < 0 ? 0 : v;  // NaN stays
+  });
+}
+
+template <class T>
+void apply_typed(const NormBlock& block, double eps, T* y, const T* x, const double* mean,
+                 const double* variance, const T* weight, const T* bias) {
+  Coefficients<T> k(block);
+  for_each_channel(block, [&](size_t column, size_t set, size_t c) {
+    const double w = weight ? static_cast<double>(weight[c]) : 1.0;
+    k.set(column, mean[set], w * rsqrt_of(variance[set], eps), bias ? static_cast<double>(bias[c]) : 0.0, 0);
+  });
+  combine<false, T>(block, y, x, x, k);
+}
+
+template <class T>
+void backward_typed(const NormBlock& block, double eps, T* dx, T* dweight, T* dbias, const T* g, const T* x,
+                    const double* mean, const double* variance, const T* weight) {
+  std::vector<double> centre(static_cast<size_t>(block.samples * block.channels));
+  for_each_channel(block, [&](size_t column, size_t set, size_t) { centre[column] = mean[set]; });
+  std::vector<Sums> sums = channel_sums<true, T>(block, x, g, centre);  // of g and g (x - mean)
+  std::vector<Sums> of_set(static_cast<size_t>(block.sets()));          // of p and p (x - mean)
+  std::vector<Sums> of_channel(static_cast<size_t>(block.channels));    // dbias and dweight
+  for_each_channel(block, [&](size_t column, size_t set, size_t c) {
+    const double w = weight ? static_cast<double>(weight[c]) : 1.0;
+    of_set[set].a += w * sums[column].a;
+    of_set[set].ab += w * sums[column].ab;
+    of_channel[c].a += sums[column].a;
+    of_channel[c].ab += sums[column].ab * rsqrt_of(variance[set], eps);
+  });
+  for (size_t c = 0; c < of_channel.size(); ++c) {
+    dweight[c] = static_cast<T>(of_channel[c].ab);
+    dbias[c] = static_cast<T>(of_channel[c].a);
+  }
+  // dx = r w g - r^2 M[p h] (x - mean) - r M[p]
+  const double count = static_cast<double>(block.count());
+  Coefficients<T> k(block);
+  for_each_channel(block, [&](size_t column, size_t set, size_t c) {
+    const double w = weight ? static_cast<double>(weight[c]) : 1.0;
+    const double r = rsqrt_of(variance[set], eps);
+    k.set(column, mean[set], -r * r * r * of_set[set].ab / count, -r * of_set[set].a / count, r * w);
+  });
+  combine<true, T>(block, dx, x, g, k);
+}
+
+}  // namespace
+
+void norm_statistics(const NormBlock& block, DType dtype, double* mean, double* variance, const void* x) {
+  visit_floating("norm_statistics", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    statistics_typed(block, mean, variance, static_cast<const T*>(x));
+  });
+}
+
+void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const void* x, const double* mean,
+                const double* variance, const void* weight, const void* bias) {
+  visit_floating("norm_apply", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    apply_typed(block, eps, static_cast<T*>(y), static_cast<const T*>(x), mean, variance,
+                static_cast<const T*>(weight), static_cast<const T*>(bias));
+  });
+}
+
+void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, void* dweight, void* dbias,
+                   const void* g, const void* x, const double* mean, const double* variance,
+                   const void* weight) {
+  visit_floating("norm_backward", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    backward_typed(block, eps, static_cast<T*>(dx), static_cast<T*>(dweight), static_cast<T*>(dbias),
+                   static_cast<const T*>(g), static_cast<const T*>(x), mean, variance,
+                   static_cast<const T*>(weight));
+  });
+}
+
+}  // namespace tenon::cpu

@@ -1,0 +1,38 @@
+// CPU kernels of batch and group normalisation, which differ only in which numbers share their statistics.
+#pragma once
+
+#include <cstdint>
+
+#include "core/dtype.h"
+
+namespace tenon {
+
+/// A dense tensor seen as [samples, outer, channels, inner] in memory, whatever the order of its axes. A set,
+/// that is the numbers that share a mean and a variance, is `per_set` neighbouring channels of one sample,
+/// over all of outer and inner. Batch norm: one sample (the batch is part of outer) and sets of one channel.
+/// Group norm: a sample is one of the batch.
+struct NormBlock {
+  int64_t samples = 0, outer = 0, channels = 0, inner = 0, per_set = 1;
+  int64_t sets() const { return samples * channels / per_set; }
+  int64_t count() const { return per_set * outer * inner; }  ///< numbers in a set
+};
+
+namespace cpu {
+
+// `mean` and `variance` [sets] are float64 for any dtype. weight, bias, dweight, dbias [channels] have the
+// dtype of x; weight (1) and bias (0) may be null. r = 1 / sqrt(variance + eps), h = (x - mean) r.
+
+/// variance = sum (x - mean)^2 / count. x is read once. Sums are held in float64, of the numbers' distances
+/// from the first of their set: the relative error of the variance is below count * 1e-15 whatever the mean.
+void norm_statistics(const NormBlock& block, DType dtype, double* mean, double* variance, const void* x);
+/// y = weight h + bias
+void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const void* x, const double* mean,
+                const double* variance, const void* weight, const void* bias);
+/// With p = weight g, M the mean over a set, and sums over all but the channels:
+///   dx = r (p - M[p] - h M[p h]),   dweight = sum g h,   dbias = sum g
+void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, void* dweight, void* dbias,
+                   const void* g, const void* x, const double* mean, const double* variance,
+                   const void* weight);
+
+}  // namespace cpu
+}  // namespace tenon
