@@ -1,0 +1,82 @@
+// Normalisation layers: batch, group and layer norm. Formulas: core/ops/norm.h.
+#pragma once
+
+#include "nn/module.h"
+
+namespace tenon {
+
+struct BatchNormOptions {
+  double eps = 1e-5;
+  double momentum = 0.1;  ///< of the running statistics: running <- (1 - momentum) running + momentum batch
+};
+
+/// What batch norms share. In training mode the batch's own statistics normalise, and the running ones
+/// follow; in evaluation mode the running ones do. Parameters `weight` (1) and `bias` (0), buffers
+/// `running_mean` (0) and `running_var` (1), all [channels].
+class BatchNorm : public Module {
+ public:
+  Variable forward(const Variable& x) override;
+  const char* kind() const override { return kind_; }
+  Shape walk(const Shape& input, LayerUses& uses) const override;
+
+  Variable weight, bias, running_mean, running_var;
+
+ protected:
+  BatchNorm(const char* kind, int rank, int64_t channels, const BatchNormOptions& options);
+
+ private:
+  void check_shape(const Shape& shape) const;
+  const char* kind_;
+  int rank_;  // of the input; 0: [N, C] or [N, C, L]
+  BatchNormOptions options_;
+};
+
+/// [N, C] or [N, C, L]
+class BatchNorm1d : public BatchNorm {
+ public:
+  explicit BatchNorm1d(int64_t channels, const BatchNormOptions& options = {})
+      : BatchNorm("BatchNorm1d", 0, channels, options) {}
+};
+/// [N, C, H, W]
+class BatchNorm2d : public BatchNorm {
+ public:
+  explicit BatchNorm2d(int64_t channels, const BatchNormOptions& options = {})
+      : BatchNorm("BatchNorm2d", 4, channels, options) {}
+};
+/// [N, C, D, H, W]
+class BatchNorm3d : public BatchNorm {
+ public:
+  explicit BatchNorm3d(int64_t channels, const BatchNormOptions& options = {})
+      : BatchNorm("BatchNorm3d", 5, channels, options) {}
+};
+
+/// Groups of neighbouring channels of each sample. Parameters `weight` (1) and `bias` (0), [channels].
+class GroupNorm : public Module {
+ public:
+  GroupNorm(int64_t groups, int64_t channels, double eps = 1e-5);
+  Variable forward(const Variable& x) override;
+  const char* kind() const override { return "GroupNorm"; }
+  Shape walk(const Shape& input, LayerUses& uses) const override;
+
+  Variable weight, bias;
+
+ private:
+  int64_t groups_;
+  double eps_;
+};
+
+/// The last axes of each item. Parameters `weight` (1) and `bias` (0) of their shape.
+class LayerNorm : public Module {
+ public:
+  explicit LayerNorm(const Shape& shape, double eps = 1e-5);
+  Variable forward(const Variable& x) override;
+  const char* kind() const override { return "LayerNorm"; }
+  Shape walk(const Shape& input, LayerUses& uses) const override;
+
+  Variable weight, bias;
+
+ private:
+  double eps_;
+};
+
+}  // namespace tenon
