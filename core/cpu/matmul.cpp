@@ -3,27 +3,14 @@
 // memory-bound and go to loops of ours.
 #include "core/cpu/matmul.h"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <bit>
-#include <mutex>
 
+#include "core/cpu/blas.h"
 #include "core/parallel.h"
-
-extern "C" void openblas_set_num_threads(int);
 
 namespace tenon::cpu {
 namespace {
-
-void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const float* a, int lda,
-          const float* b, int ldb, float* c, int ldc) {
-  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1.0f, a, lda, b, ldb, 0.0f, c, ldc);
-}
-void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const double* a, int lda,
-          const double* b, int ldb, double* c, int ldc) {
-  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1.0, a, lda, b, ldb, 0.0, c, ldc);
-}
 
 // y[i] = sum_j M[i, j] x[j] over `rows` x `cols`. Dot products where the matrix is stored by rows, sums of
 // columns where it is stored by columns; 16 lanes in either case.
@@ -74,22 +61,17 @@ template <class T>
 void one_product(const MatmulPlan& p, T* c, const T* a, const T* b) {
   if (p.n == 1) return matrix_times_vector(p.m, p.k, a, p.a_row, p.a_column, b, p.b_row, c, p.c_row);
   if (p.m == 1) return matrix_times_vector(p.n, p.k, b, p.b_column, p.b_row, a, p.a_column, c, int64_t{1});
-  // BLAS wants a leading dimension of at least the row length, even where it is not used (a single row).
-  const bool at = p.a_column != 1, bt = p.b_column != 1;
-  const int lda = static_cast<int>(std::max(at ? p.a_column : p.a_row, at ? p.m : p.k));
-  const int ldb = static_cast<int>(std::max(bt ? p.b_column : p.b_row, bt ? p.k : p.n));
-  const int ldc = static_cast<int>(std::max(p.c_row, p.n));
   const bool cut_rows = p.m >= p.n;
   const int64_t side = cut_rows ? p.m : p.n;
   const int64_t piece = piece_of(side, cut_rows ? p.n : p.m, p.k);
   parallel_for((side + piece - 1) / piece, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t from = i * piece;
-      const int n = static_cast<int>(std::min(piece, side - from));
-      gemm(at ? CblasTrans : CblasNoTrans, bt ? CblasTrans : CblasNoTrans,
-           cut_rows ? n : static_cast<int>(p.m), cut_rows ? static_cast<int>(p.n) : n, static_cast<int>(p.k),
-           cut_rows ? a + from * p.a_row : a, lda, cut_rows ? b : b + from * p.b_column, ldb,
-           cut_rows ? c + from * p.c_row : c + from, ldc);
+      const int64_t n = std::min(piece, side - from);
+      multiply(cut_rows ? n : p.m, cut_rows ? p.n : n, p.k,
+               Matrix<const T>{cut_rows ? a + from * p.a_row : a, p.a_row, p.a_column},
+               Matrix<const T>{cut_rows ? b : b + from * p.b_column, p.b_row, p.b_column}, T{0},
+               Matrix<T>{cut_rows ? c + from * p.c_row : c + from, p.c_row, 1});
     }
   });
 }
@@ -97,8 +79,6 @@ void one_product(const MatmulPlan& p, T* c, const T* a, const T* b) {
 }  // namespace
 
 void matmul(const MatmulPlan& plan, DType dtype, void* c, const void* a, const void* b) {
-  static std::once_flag once;
-  std::call_once(once, [] { openblas_set_num_threads(1); });
   visit_floating("matmul", dtype, [&](auto tag) {
     using T = decltype(tag);
     parallel_for(plan.batch.numel, grain_for_flops(plan.m * plan.n * plan.k),

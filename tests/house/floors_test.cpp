@@ -184,7 +184,7 @@ TEST_CASE("house: heavy headers stand in the one file that needs them") {
       {"CLI/", {"papers/experiment/options.cpp"}},
       {"Eigen/", {"nn/init_orthogonal.cpp", "tests/", "bench/"}},
       {"hwy/", {"core/cpu/"}},
-      {"cblas.h", {"core/cpu/matmul.cpp", "bench/"}},
+      {"cblas.h", {"core/cpu/blas.cpp", "bench/"}},
       {"omp.h", {"core/parallel.cpp"}},
       {"boost/", {"cuda/emulation/fiber.h"}},
       {"cuda_runtime", {"cuda/runtime/"}},

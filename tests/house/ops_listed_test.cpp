@@ -47,6 +47,7 @@ const std::map<std::string, std::string>& not_ops() {
       {"unary_into", "the building block of the unary ops, into existing memory"},
       {"copy_into", "the building block of Tensor's copies"},
       {"fill_into", "the building block of Tensor::fill_"},
+      {"global_avg_pool", "mean over the spatial axes"},
       {"sum_to", "sum over the broadcast axes: made of sum and reshape"},
   };
   return table;
@@ -55,7 +56,7 @@ const std::map<std::string, std::string>& not_ops() {
 // Headers of core/ops that declare no ops but what ops are made with.
 bool declares_ops(const std::string& header) {
   return header != "core/ops/contract.h" && header != "core/ops/dispatch.h" &&
-         header != "core/ops/iteration.h";
+         header != "core/ops/iteration.h" && header != "core/ops/image.h";
 }
 
 std::map<std::string, tenon::contract::OpInfo> listed() {

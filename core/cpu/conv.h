@@ -1,0 +1,37 @@
+// CPU kernels of the convolution family, 1d to 3d in one: missing spatial axes have extent 1. Three kernels,
+// each the derivative of the others:
+//
+//   y[n, o, p]  = b[o] + sum_{c, k} w[o, c, k] x[n, c, p stride + k dilation - padding]
+//   gx[n, c, i] = sum_{o, k, p : p stride + k dilation - padding = i} w[o, c, k] g[n, o, p]
+//   gw[o, c, k] = sum_{n, p} g[n, o, p] x[n, c, p stride + k dilation - padding]
+//
+// o and c run within a group; positions p, taps k and inputs i have up to three coordinates.
+#pragma once
+
+#include <cstdint>
+
+#include "core/cpu/image.h"
+#include "core/dtype.h"
+
+namespace tenon {
+
+struct ConvPlan {
+  int64_t images = 0, groups = 1;
+  int64_t in_channels = 0, out_channels = 0;  ///< of one group
+  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1};
+  int64_t stride[3] = {1, 1, 1}, padding[3] = {}, dilation[3] = {1, 1, 1};
+  ImageSteps x, y;  ///< x: input or its gradient; y: output or its gradient
+
+  int64_t positions() const { return out[0] * out[1] * out[2]; }
+  int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
+  int64_t weights() const { return groups * out_channels * in_channels * taps(); }
+};
+
+namespace cpu {
+/// Weights are dense row-major [groups * out_channels, in_channels, *kernel]. All extents are at least 1.
+/// `bias` may be null. Scratch stays under about 1 MiB a thread (float32), whatever the sizes.
+void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias);
+void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void* g, const void* weight);
+void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const void* g, const void* x);
+}  // namespace cpu
+}  // namespace tenon

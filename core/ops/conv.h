@@ -1,0 +1,43 @@
+// Convolutions over 1, 2 or 3 spatial axes, taken from the tensors: x is [N, C, *spatial]. As everywhere in
+// the field they are cross-correlations. float32 or float64; operands share dtype and device. Results keep
+// the order of axes of their image operand if that is channels last; otherwise they are row-major. All throw
+// Error on extents that do not fit together; messages carry the rank: "conv3d: ...".
+#pragma once
+
+#include "core/tensor.h"
+
+namespace tenon {
+
+/// Per spatial axis; an empty list means the default for all, a single value is used for all.
+struct ConvOptions {
+  Dims stride = {};    ///< >= 1; default 1
+  Dims padding = {};   ///< zeros on both sides, >= 0; default 0
+  Dims dilation = {};  ///< steps between taps, >= 1; default 1
+  int64_t groups = 1;  ///< channels are cut into so many independent groups
+};
+
+/// y[n, o, p] = bias[o] + sum_{c, k} weight[o, c, k] x[n, c, p * stride + k * dilation - padding].
+/// x [N, C, *in], weight [O, C / groups, *kernel], bias [O] or undefined -> [N, O, *out],
+/// out = floor((in + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+
+/// Gradient of conv for its input of spatial extents `in`: g [N, O, *out], weight -> [N, C, *in].
+Tensor conv_backward_input(const Tensor& g, const Tensor& weight, const Dims& in,
+                           const ConvOptions& options = {});
+
+/// Gradient of conv for its weight of extents `kernel`: g [N, O, *out], x [N, C, *in] -> [O, C / groups,
+/// *kernel].
+Tensor conv_backward_weight(const Tensor& g, const Tensor& x, const Dims& kernel,
+                            const ConvOptions& options = {});
+
+/// Transposed convolution: x [N, C, *in], weight [C, O / groups, *kernel], bias [O] or undefined -> [N, O,
+/// *out], out = (in - 1) stride - 2 padding + dilation (kernel - 1) + 1 + output_padding, with 0 <=
+/// output_padding < stride or dilation. It is conv_backward_input with a bias.
+Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                      const ConvOptions& options = {}, const Dims& output_padding = {});
+
+/// Extents of the result of conv_transpose; checks its arguments.
+Dims conv_transpose_extents(const Tensor& x, const Tensor& weight, const ConvOptions& options,
+                            const Dims& output_padding);
+
+}  // namespace tenon
