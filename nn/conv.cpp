@@ -1,0 +1,63 @@
+#include "nn/conv.h"
+
+#include "nn/init.h"
+
+namespace tenon {
+
+Dims per_axis(const char* who, const Dims& values, int count, int64_t fallback) {
+  if (values.rank() == count) return values;
+  TENON_CHECK(values.rank() <= 1, who, ": expects ", count, " values or one for all, got ", values);
+  return Dims::filled(count, values.rank() == 1 ? values[0] : fallback);
+}
+
+ConvLayer::ConvLayer(const char* kind, int spatial, Direction direction, int64_t in, int64_t out,
+                     const Dims& kernel, const ConvOptions& options, const Dims& output_padding,
+                     Bias with_bias, Generator& generator)
+    : kind_(kind),
+      spatial_(spatial),
+      transposed_(direction == Direction::transposed),
+      in_(in),
+      out_(out),
+      options_(options) {
+  const int64_t groups = options.groups;
+  TENON_CHECK(groups >= 1 && in % groups == 0 && out % groups == 0, kind, ": groups (", groups,
+              ") expects to divide in (", in, ") and out (", out, ")");
+  options_.stride = per_axis(kind, options.stride, spatial, 1);
+  options_.padding = per_axis(kind, options.padding, spatial, 0);
+  options_.dilation = per_axis(kind, options.dilation, spatial, 1);
+  output_padding_ = per_axis(kind, output_padding, spatial, 0);
+  Shape shape = transposed_ ? Shape{in, out / groups} : Shape{out, in / groups};
+  for (int64_t extent : per_axis(kind, kernel, spatial, 1)) shape.push_back(extent);
+  weight = add_parameter("weight", Tensor::empty(shape));
+  if (with_bias == Bias::yes) bias = add_parameter("bias", Tensor::empty({out}));
+  init::layer_default(weight.value(), with_bias == Bias::yes ? bias.value() : Tensor(), generator);
+}
+
+Variable ConvLayer::forward(const Variable& x) {
+  TENON_CHECK(x.rank() == spatial_ + 2, kind_, ": expects an input of rank ", spatial_ + 2, ", got ",
+              x.shape());
+  return transposed_ ? conv_transpose(x, weight, bias, options_, output_padding_)
+                     : conv(x, weight, bias, options_);
+}
+
+Shape ConvLayer::walk(const Shape& input, LayerUses& uses) const {
+  TENON_CHECK(input.rank() == spatial_ + 2 && input[1] == in_, kind_, ": walk: expects ", in_,
+              " channels and rank ", spatial_ + 2, ", got ", input);
+  Shape output{input[0], out_};
+  for (int i = 0; i < spatial_; ++i) {
+    const int64_t in = input[i + 2], reach = options_.dilation[i] * (weight.shape()[i + 2] - 1);
+    const int64_t extent =
+        transposed_ ? (in - 1) * options_.stride[i] - 2 * options_.padding[i] + reach + 1 + output_padding_[i]
+                    : (in + 2 * options_.padding[i] - reach - 1) / options_.stride[i] + 1;
+    TENON_CHECK(transposed_ ? extent > 0 : in + 2 * options_.padding[i] > reach, kind_, ": walk: the kernel ",
+                weight.shape(), " does not fit the input ", input);
+    output.push_back(extent);
+  }
+  // Each output of a convolution (each input of a transposed one) meets every weight of one filter.
+  const Shape& met = transposed_ ? input : output;
+  const int64_t per_element = weight.numel() == 0 ? 0 : weight.numel() / weight.shape()[0];
+  uses.push_back({this, input, output, met.numel() * per_element});
+  return output;
+}
+
+}  // namespace tenon
