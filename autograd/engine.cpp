@@ -61,10 +61,12 @@ class Walk {
     return {};
   }
 
+  // [run]
   void run() {
     RecordingScope scope(options_.create_graph);
     while (!queue_.empty()) visit(pop());
   }
+  // [/run]
 
  private:
   struct Target {
@@ -81,6 +83,7 @@ class Walk {
 
   static void forget(Node& node) { node.incoming_.clear(); }
 
+  // [send]
   void send(const std::shared_ptr<Node>& node, int output, const Variable& grad) {
     Node& n = *node;
     if (n.incoming_.empty()) n.incoming_.resize(static_cast<size_t>(n.outputs()));
@@ -97,6 +100,7 @@ class Walk {
       queue_.push(node);
     }
   }
+  // [/send]
 
   // Is there a target at or before this node?
   bool leads_to_target(const Node& node) {
@@ -154,6 +158,7 @@ class Walk {
       forget(*node);
       fail("backward: the gradient of ", node->op(), " cannot be differentiated again: ", node->once_reason);
     }
+    // [apply]
     slots_.assign(node->edges().size(), Variable());
     Gradients out(*node, slots_);
     std::vector<Variable, PoolAllocator<Variable>> incoming = std::move(node->incoming_);
@@ -169,6 +174,7 @@ class Walk {
       if (leads_to_target(*edge.node)) send(edge.node, edge.output, slots_[i]);
       slots_[i] = Variable();
     }
+    // [/apply]
   }
 
   bool any_edge_leads(const Node& node) {

@@ -25,12 +25,14 @@ namespace tenon {
 class Node;
 class Gradients;
 
+// [edge]
 /// Where a gradient goes: output `output` of `node`. A null node means that no gradient is wanted.
 struct Edge {
   std::shared_ptr<Node> node;
   int output = 0;
 };
 
+// [/edge]
 /// One recorded op. Leaves have a node too (LeafNode, in variable.cpp), which collects their gradient.
 class Node : public std::enable_shared_from_this<Node> {
  public:
@@ -39,6 +41,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
+  // [node]
   /// Name of the op; a string literal.
   const char* op() const { return op_; }
   /// Grows with time; a node's inputs always have smaller numbers. Leaves have 0.
@@ -49,6 +52,7 @@ class Node : public std::enable_shared_from_this<Node> {
   virtual void apply(std::span<const Variable> output_grads, Gradients& input_grads) = 0;
   /// Frees what the rule holds.
   virtual void release() = 0;
+  // [/node]
   /// Reason why the gradient cannot be differentiated again, or null.
   const char* once_reason = nullptr;
   /// Tensors of outputs that the rule asked to keep (see Gradients::output).
@@ -95,6 +99,7 @@ class Gradients {
   std::span<Variable> slots_;
 };
 
+// [saved]
 /// An input kept for the rule. Reading it throws if its storage was overwritten since the op was recorded.
 class Saved {
  public:
@@ -109,6 +114,7 @@ class Saved {
   Variable variable_;
   uint64_t version_;
 };
+// [/saved]
 
 /// What an op asks of the tape beyond its rule.
 struct Keep {
@@ -164,6 +170,7 @@ Variable record(const char* op, Tensor output, std::initializer_list<Variable> i
                 std::forward<Rule>(rule), keep);
 }
 
+// [record]
 template <class Rule>
 Variable record(const char* op, Tensor output, std::span<const Variable> inputs, Rule&& rule, Keep keep = {}) {
   if (!Recorder::wanted(inputs)) return Recorder::plain(std::move(output));
@@ -174,6 +181,7 @@ Variable record(const char* op, Tensor output, std::span<const Variable> inputs,
   if (keep.outputs) node->kept_outputs.emplace_back(output, output.version());
   return Recorder::attach(node, std::move(output), 0);
 }
+// [/record]
 
 /// Records an op of several outputs; the rule is `void(std::span<const Variable> grads, Gradients& out)`, where the
 /// gradient of an output that nobody used is undefined. Outputs of integer dtype come back without history.

@@ -12,6 +12,7 @@ namespace {
 thread_local bool recording_now = true;
 std::atomic<uint64_t> next_sequence = 1;
 
+// [bury]
 // Chains of nodes are freed one after another here: left to recursion, a long chain would overflow the stack.
 thread_local std::vector<std::shared_ptr<Node>>* graveyard = nullptr;
 
@@ -31,6 +32,7 @@ void bury(std::shared_ptr<Node> node) {
   }
   graveyard = nullptr;
 }
+// [/bury]
 
 // Collects the gradient of a leaf.
 class LeafNode final : public Node {
@@ -146,12 +148,14 @@ Variable Recorder::attach(const std::shared_ptr<Node>& node, Tensor value, int o
   return out;
 }
 
+// [output]
 Variable Gradients::output(int i) const {
   const auto& [tensor, version] = node_.kept_outputs.at(static_cast<size_t>(i));
   TENON_CHECK(tensor.version() == version, "backward: an output of ", node_.op(), " was overwritten in place by ",
               tensor.last_writer(), " after it was saved");
   return Recorder::attach(node_.shared_from_this(), tensor, i);
 }
+// [/output]
 
 void Saved::refuse() const {
   fail("backward: a saved tensor of ", variable_.value().str(), " was overwritten in place by ",

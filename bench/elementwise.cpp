@@ -29,11 +29,13 @@ std::vector<Case> cases() {
     // The peer is what the C library's copy does with the same memory: one read and one write.
     Tensor target = Tensor::empty({n});
     out.push_back({concat("elementwise/add/", n), dn, 12 * dn, {{"tenon", [=] { add(x, y); }}}});
+    // [case]
     out.push_back({concat("elementwise/copy/", n),
                    0,
                    8 * dn,
                    {{"tenon", [=] { target.copy_(x); }},
                     {"memcpy", [=] { std::memcpy(target.raw(), x.raw(), static_cast<size_t>(n) * 4); }}}});
+    // [/case]
     out.push_back(unary_case("elementwise/relu", n, 1, [](const Tensor& t) { return relu(t); }));
     out.push_back(unary_case("elementwise/exp", n, 20, [](const Tensor& t) { return exp(t); }));
     out.push_back(unary_case("elementwise/tanh", n, 40, [](const Tensor& t) { return tanh(t); }));

@@ -21,6 +21,7 @@ Variable unary_of_input(const char* op, Tensor y, const Variable& x, Derivative 
   });
 }
 
+// [unary-of-output]
 // y = f(x) with dy/dx computed from y:  dx = g * derivative(y)
 template <class Derivative>
 Variable unary_of_output(const char* op, Tensor y, const Variable& x, Derivative derivative) {
@@ -28,6 +29,7 @@ Variable unary_of_output(const char* op, Tensor y, const Variable& x, Derivative
                 [derivative](const Variable& g, Gradients& out) { out.set(0, g * derivative(out.output())); },
                 {.outputs = true});
 }
+// [/unary-of-output]
 
 }  // namespace
 
@@ -44,10 +46,12 @@ Variable abs(const Variable& x) {
                         [](const Variable& v) { return Variable(sign(v.value())); });
 }
 
+// [exp]
 // y = e^x              dx = g y
 Variable exp(const Variable& x) {
   return unary_of_output("exp", exp(x.value()), x, [](const Variable& y) { return y; });
 }
+// [/exp]
 
 // y = log x            dx = g / x
 Variable log(const Variable& x) {
@@ -118,10 +122,12 @@ Variable sigmoid(const Variable& x) {
   return unary_of_output("sigmoid", sigmoid(x.value()), x, [](const Variable& y) { return y * (1.0 - y); });
 }
 
+// [softplus]
 // y = log(1 + e^x)     dx = g sigmoid(x)
 Variable softplus(const Variable& x) {
   return unary_of_input("softplus", softplus(x.value()), x, [](const Variable& v) { return sigmoid(v); });
 }
+// [/softplus]
 
 // y = max(x, 0)        dx = g [y > 0]      (the output says as much as the input, and is needed by what
 // follows anyway)
@@ -175,6 +181,7 @@ Variable sub(const Variable& x, const Variable& y) {
                 });
 }
 
+// [mul]
 // z = x y              dx = g y, dy = g x
 Variable mul(const Variable& x, const Variable& y) {
   return record("mul", mul(x.value(), y.value()), {x, y},
@@ -183,6 +190,7 @@ Variable mul(const Variable& x, const Variable& y) {
                   if (out.needed(1)) out.set(1, sum_to(g * x(), y().shape()));
                 });
 }
+// [/mul]
 
 // z = x / y            dx = g / y, dy = -g x / y^2
 Variable div(const Variable& x, const Variable& y) {

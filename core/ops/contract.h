@@ -3,6 +3,7 @@
 // what is missing is a link error that names it: `undefined reference to tenon::contract::backward::conv`.
 #pragma once
 
+// [parts]
 /// Put beside the forward in core/ops/<family>.cpp, at global scope.
 #define TENON_FORWARD(name) TENON_CONTRACT_SYMBOL(forward, name)
 /// Put beside the differentiable form in autograd/ops/<family>.cpp (for ops of differentiability `twice` or
@@ -12,6 +13,7 @@
 #define TENON_CUDA_ENTRY(name) TENON_CONTRACT_SYMBOL(cuda_entry, name)
 /// Put beside the row in tests/catalogue/<family>.cpp.
 #define TENON_ROW(name) TENON_CONTRACT_SYMBOL(row, name)
+// [/parts]
 
 #define TENON_CONTRACT_SYMBOL(part, name) \
   namespace tenon::contract::part {       \

@@ -3,12 +3,14 @@
 
 #include "core/tensor.h"
 
+// [dispatch]
 #ifdef TENON_CUDA_OFF
 #define TENON_DISPATCH(device, function, ...) cpu::function(__VA_ARGS__)
 #else
 #define TENON_DISPATCH(device, function, ...) \
   ((device).is_cuda() ? cuda::function(__VA_ARGS__) : cpu::function(__VA_ARGS__))
 #endif
+// [/dispatch]
 
 namespace tenon {
 

@@ -68,7 +68,9 @@ TENON_UNARY_ROW(cos, anywhere, std::cos(x))
 TENON_UNARY_ROW(erf, anywhere, std::erf(x))
 TENON_UNARY_ROW(tanh, anywhere, std::tanh(x))
 TENON_UNARY_ROW(sigmoid, anywhere, 1 / (1 + std::exp(-x)))
+// [softplus]
 TENON_UNARY_ROW(softplus, anywhere, std::log1p(std::exp(x)))
+// [/softplus]
 TENON_UNARY_ROW(relu, off_zero, std::max(x, 0.0))
 TENON_PARAMETER_ROW(leaky_relu, off_zero, (x, 0.1), x > 0 ? x : 0.1 * x)
 TENON_PARAMETER_ROW(elu, off_zero, (x, 0.7), x > 0 ? x : 0.7 * std::expm1(x))

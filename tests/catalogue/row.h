@@ -92,6 +92,7 @@ struct Refusal {
   std::vector<std::string> message;
 };
 
+// [row]
 struct Row {
   const char* op;
   /// Called once for every Size; may return several cases, but at least one over all sizes.
@@ -104,6 +105,7 @@ struct Row {
   /// float64 result against the reference.
   double tolerance64 = 1e-12;
 };
+// [/row]
 
 /// Adds a row when the program starts: `const Register r({.op = "add", ...}); ` and TENON_ROW(add) beside it.
 struct Register {

@@ -1,4 +1,5 @@
-// A program outside of Tenon's tree: it fits a line through noisy points, and knows Tenon by pkg-config alone.
+// A program outside of Tenon's tree: it fits a line through noisy points, and knows Tenon by pkg-config
+// alone.
 //
 //   g++ main.cpp $(pkg-config --cflags --libs tenon) -o example
 #include <cmath>
