@@ -56,8 +56,8 @@ $(PEERS)/ready:
 	@python3 -m venv $(PEERS) && $(PEERS)/bin/pip install -q torch numpy && touch $@
 
 # ---- housekeeping ----------------------------------------------------------------------------------------------------
-# dispatch.h and iteration.h are for core/ops/*.cpp alone.
-HEADERS := $(filter-out core/ops/dispatch.h core/ops/iteration.h,$(wildcard core/*.h core/ops/*.h autograd/*.h \
+# Some headers are for core/ops/*.cpp alone.
+HEADERS := $(filter-out core/ops/dispatch.h core/ops/iteration.h core/ops/list_call.h,$(wildcard core/*.h core/ops/*.h autograd/*.h \
   autograd/ops/*.h data/*.h nn/*.h nn/*/*.h))
 #: install | 5 s | libtenon.a, headers and a pkg-config file under PREFIX (default /usr/local)
 install: $(LIB)
