@@ -5,8 +5,8 @@ namespace tenon {
 
 /// Stochastic gradient descent. With weight decay wd (added to the gradient, i.e. coupled), momentum mu,
 /// dampening d:
-///   g <- g + wd p;   b <- mu b + (1 - d) g  (first step: b <- g);   u = nesterov ? g + mu b : b;   p <- p -
-///   lr u
+///   g <- g + wd p;   b <- mu b + (1 - d) g  (first step: b <- g);   u = nesterov ? g + mu b : b
+///   p <- p - lr u
 /// Without momentum u = g.
 struct SgdStep {
   double lr = 0, momentum = 0, dampening = 0, weight_decay = 0;
@@ -26,7 +26,7 @@ struct AdamStep {
 };
 
 /// RMSProp (Tieleman and Hinton, 2012), coupled weight decay:
-///   s <- alpha s + (1 - alpha) g^2;   d = sqrt(s - (centred ? c^2 : 0)) + eps, c <- alpha c + (1 - alpha) g
+///   s <- alpha s + (1 - alpha) g^2;   c <- alpha c + (1 - alpha) g;   d = sqrt(s - (centred ? c^2 : 0)) + eps
 ///   momentum mu > 0:  b <- mu b + g / d;  p <- p - lr b;      else  p <- p - lr g / d
 struct RmspropStep {
   double lr = 0, alpha = 0.99, eps = 1e-8, weight_decay = 0, momentum = 0;
@@ -34,8 +34,8 @@ struct RmspropStep {
 };
 
 /// Adadelta (Zeiler, 2012, algorithm 1), coupled weight decay:
-///   s <- rho s + (1 - rho) g^2;   u = sqrt(a + eps) / sqrt(s + eps) * g;   a <- rho a + (1 - rho) u^2;   p
-///   <- p - lr u
+///   s <- rho s + (1 - rho) g^2;   u = sqrt(a + eps) / sqrt(s + eps) * g;   a <- rho a + (1 - rho) u^2
+///   p <- p - lr u
 struct AdadeltaStep {
   double lr = 1, rho = 0.9, eps = 1e-6, weight_decay = 0;
 };

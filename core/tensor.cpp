@@ -9,8 +9,7 @@
 
 namespace tenon {
 
-// ---- making one
-// ----------------------------------------------------------------------------------------------
+// ---- making one -------------------------------------------------------------------------------------
 
 Tensor Tensor::empty_strided(const Shape& shape, const Strides& strides, DType dtype, Device device) {
   Tensor out;
@@ -65,8 +64,7 @@ Tensor Tensor::from(const std::vector<T>& values, const Shape& shape) {
   return out;
 }
 
-// ---- what it is
-// ----------------------------------------------------------------------------------------------
+// ---- what it is -------------------------------------------------------------------------------------
 
 void Tensor::require_defined(const char* what) const { TENON_CHECK(defined(), what, ": undefined tensor"); }
 
@@ -115,8 +113,7 @@ bool Tensor::overlaps_itself() const {
   return false;
 }
 
-// ---- elements
-// ------------------------------------------------------------------------------------------------
+// ---- elements ---------------------------------------------------------------------------------------
 
 template <class T>
 T* Tensor::data() const {
@@ -148,8 +145,7 @@ std::vector<T> Tensor::to_vector() const {
   return std::vector<T>(p, p + numel_);
 }
 
-// ---- views
-// ---------------------------------------------------------------------------------------------------
+// ---- views ------------------------------------------------------------------------------------------
 
 Tensor Tensor::permute(const Dims& order) const {
   require_defined("permute");
@@ -330,8 +326,7 @@ Tensor broadcast_to(const char* op, const Tensor& x, const Shape& shape) {
   return x.as_strided(shape, strides, x.offset());
 }
 
-// ---- copies
-// --------------------------------------------------------------------------------------------------
+// ---- copies -----------------------------------------------------------------------------------------
 
 Tensor Tensor::contiguous() const {
   require_defined("contiguous");

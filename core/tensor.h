@@ -21,8 +21,7 @@ class Tensor {
   /// An undefined tensor: `defined()` is false and every other use throws.
   Tensor() = default;
 
-  // ---- making one
-  // ------------------------------------------------------------------------------------------
+  // ---- making one -----------------------------------------------------------------------------------
   /// Uninitialised, row-major.
   static Tensor empty(const Shape& shape, DType dtype = float32, Device device = Device::cpu());
   /// Uninitialised, with strides of a dense tensor (see strides_in_order_of).
@@ -44,8 +43,7 @@ class Tensor {
     return from(values, {static_cast<int64_t>(values.size())});
   }
 
-  // ---- what it is
-  // ------------------------------------------------------------------------------------------
+  // ---- what it is -----------------------------------------------------------------------------------
   bool defined() const { return storage_ != nullptr; }
   const Shape& shape() const { return shape_; }
   const Strides& strides() const { return strides_; }
@@ -75,8 +73,7 @@ class Tensor {
   /// The op given to the last bump_version, "" if none.
   const char* last_writer() const;
 
-  // ---- elements
-  // --------------------------------------------------------------------------------------------
+  // ---- elements -------------------------------------------------------------------------------------
   /// Pointer to element [0, ..., 0]. Throws if T is not the dtype, or if the tensor is not on the host.
   template <class T>
   T* data() const;
@@ -88,8 +85,7 @@ class Tensor {
   template <class T>
   std::vector<T> to_vector() const;
 
-  // ---- views: same storage
-  // ---------------------------------------------------------------------------------
+  // ---- views: same storage --------------------------------------------------------------------------
   /// Axes in a new order: `permute({0, 2, 3, 1})`.
   Tensor permute(const Dims& order) const;
   Tensor transpose(int64_t a, int64_t b) const;
@@ -115,8 +111,7 @@ class Tensor {
   /// Any window on the storage; checked against its size.
   Tensor as_strided(const Shape& shape, const Strides& strides, int64_t offset) const;
 
-  // ---- copies
-  // ----------------------------------------------------------------------------------------------
+  // ---- copies ---------------------------------------------------------------------------------------
   /// This tensor if it is row-major, else a row-major copy.
   Tensor contiguous() const;
   /// A new tensor with the same elements; dense, in the same order of axes.

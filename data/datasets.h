@@ -29,8 +29,9 @@ struct Dataset {
 const std::vector<std::string>& dataset_names();
 
 /// Loads one part of a set. The folder is the first of these that holds the set:
-///   $TENON_DATA/<folder>, the cache ($TENON_CACHE, or ~/.cache/tenon)/<folder>, Debian's folder where there
-///   is one,
+///   $TENON_DATA/<folder>
+///   <cache>/<folder>, the cache being $TENON_CACHE or ~/.cache/tenon
+///   Debian's folder, where there is one
 /// with <folder> `fashion-mnist`, `mnist` or `cifar10`; each file may be plain or gzip. MNIST and
 /// Fashion-MNIST are the four IDX files and must be the published ones (size and CRC-32 of the unpacked
 /// files); CIFAR-10 is the six binary batches, and must have the published number of images of each class.

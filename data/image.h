@@ -18,11 +18,12 @@ enum class Channels { as_stored, grey, rgb };
 inline constexpr int64_t kMaxImageSide = 32768;
 
 /// Decodes a PNG or JPEG file, known by its first bytes: uint8 [1 or 3, H, W].
-///   PNG: any depth and colour type (palettes are looked up, 16 bits become 8, transparency is dropped),
-///   Adam7 too. Every chunk must be whole with a correct CRC, IDAT must unpack to exactly the declared
-///   picture, IEND must end the file. JPEG: baseline and progressive, 8 bits, grey or YCbCr/RGB (CMYK and
-///   arithmetic coding are refused). What libjpeg only warns of (damaged or truncated data) is refused, and
-///   so are bytes behind the end. Orientation tags are not applied.
+///   PNG: any depth and colour type (palettes are looked up, 16 bits become 8, transparency is dropped), Adam7
+///   too. Every chunk must be whole with a correct CRC, IDAT must unpack to exactly the declared picture, IEND
+///   must end the file.
+///   JPEG: baseline and progressive, 8 bits, grey or YCbCr/RGB (CMYK and arithmetic coding are refused). What
+///   libjpeg only warns of (damaged or truncated data) is refused, and so are bytes behind the end. Orientation
+///   tags are not applied.
 /// Throws Error naming the file and what was expected.
 Tensor read_image(const std::string& path, Channels channels = Channels::as_stored);
 Tensor read_image(ByteSource source, Channels channels = Channels::as_stored);

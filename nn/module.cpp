@@ -8,8 +8,7 @@ Shape Module::walk(const Shape&, LayerUses&) const {
   fail(kind(), ": walk: this module has no walk of shapes");
 }
 
-// ---- registration
-// ----------------------------------------------------------------------------------------------
+// ---- registration -----------------------------------------------------------------------------------
 
 void Module::check_name(const std::string& name) const {
   TENON_CHECK(!name.empty() && name.find('.') == std::string::npos, kind(),
@@ -40,8 +39,7 @@ void Module::register_module(const std::string& name, std::shared_ptr<Module> mo
   children_.emplace_back(name, std::move(module));
 }
 
-// ---- what it is made of
-// ------------------------------------------------------------------------------------------
+// ---- what it is made of -----------------------------------------------------------------------------
 
 void Module::collect(const std::string& prefix, std::vector<NamedModule>& out) {
   for (const NamedModule& seen : out)
@@ -99,8 +97,7 @@ Module& Module::at(const std::string& name) {
   fail(kind(), ": at: has no module '", name, "'");
 }
 
-// ---- modes, places
-// -----------------------------------------------------------------------------------------------
+// ---- modes, places ----------------------------------------------------------------------------------
 
 void Module::train(bool on) {
   for (const NamedModule& m : named_modules()) m.module->training_ = on;
@@ -131,8 +128,7 @@ void Module::zero_grad() {
   for (const Variable& p : parameters()) p.zero_grad();
 }
 
-// ---- state
-// ---------------------------------------------------------------------------------------------------------
+// ---- state ------------------------------------------------------------------------------------------
 
 State Module::state() const {
   State out;

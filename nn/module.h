@@ -61,8 +61,7 @@ class Module {
   /// has no such walk.
   virtual Shape walk(const Shape& input, LayerUses& uses) const;
 
-  // ---- what it is made of
-  // ----------------------------------------------------------------------------------
+  // ---- what it is made of ---------------------------------------------------------------------------
   /// Names join by dots: "stage1.0.conv1.weight". Own ones first, then those of the submodules, in order of
   /// registration; a module registered twice is listed at its first place only.
   std::vector<NamedVariable> named_parameters() const;
@@ -76,8 +75,7 @@ class Module {
   /// The module of that path ("stage1.0"). Throws Error if there is none.
   Module& at(const std::string& name);
 
-  // ---- modes, places
-  // ---------------------------------------------------------------------------------------
+  // ---- modes, places --------------------------------------------------------------------------------
   /// Training mode is the initial one; batch norm and dropout behave differently in evaluation mode.
   void train(bool on = true);
   void eval() { train(false); }
@@ -88,8 +86,7 @@ class Module {
   void to(DType dtype);
   void zero_grad();
 
-  // ---- state
-  // -----------------------------------------------------------------------------------------------
+  // ---- state ----------------------------------------------------------------------------------------
   /// Parameters and buffers. The tensors are handles on the module's own memory: clone them to keep them.
   State state() const;
   /// Copies `state` into the parameters and buffers. Throws Error, before anything is changed, that lists

@@ -58,8 +58,7 @@ void Optimizer::step() {
   }
 }
 
-// ---- state
-// ---------------------------------------------------------------------------------------------------------
+// ---- state ------------------------------------------------------------------------------------------
 
 State Optimizer::state() const {
   State out;
@@ -130,8 +129,7 @@ void Optimizer::load_state(const State& state) {
   }
 }
 
-// ---- the optimisers
-// ------------------------------------------------------------------------------------------------
+// ---- the optimisers ---------------------------------------------------------------------------------
 
 SGD::SGD(std::vector<NamedVariable> parameters, SgdOptions options)
     : Optimizer(options.momentum != 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{}),

@@ -41,8 +41,7 @@ RateFactor warm_up(int64_t n, double start, RateFactor then) {
   };
 }
 
-// ---- Schedule
-// ------------------------------------------------------------------------------------------------------
+// ---- Schedule ---------------------------------------------------------------------------------------
 
 Schedule::Schedule(Optimizer& optimizer, RateFactor factor)
     : optimizer_(optimizer), factor_(std::move(factor)) {
@@ -91,8 +90,7 @@ void Schedule::load_state(const State& state) {
   apply();
 }
 
-// ---- PlateauSchedule
-// -----------------------------------------------------------------------------------------------
+// ---- PlateauSchedule --------------------------------------------------------------------------------
 
 PlateauSchedule::PlateauSchedule(Optimizer& optimizer, PlateauOptions options)
     : optimizer_(optimizer),

@@ -1,8 +1,7 @@
 // Reductions. Three layouts, chosen by shape and strides alone:
 //   columns  results lie side by side in x (bias gradients): a strip of 64 results is summed down the rows
 //   rows     many results: each is reduced alone, results in parallel
-//   single   few results of many items: each is cut into chunks, and the chunks' partial results join in
-//   order
+//   single   few results of many items: each is cut into chunks, whose partial results join in order
 #include "core/cpu/reduce.h"
 
 #include <algorithm>

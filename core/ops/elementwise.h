@@ -8,8 +8,7 @@
 
 namespace tenon {
 
-// ---- unary: float32 or float64, any shape
-// ----------------------------------------------------------------------
+// ---- unary: float32 or float64, any shape -----------------------------------------------------------
 /// scale * x + shift, rounded once (fused multiply-add).
 Tensor affine(const Tensor& x, double scale, double shift);
 Tensor abs(const Tensor& x);
@@ -42,8 +41,7 @@ Tensor floor(const Tensor& x);
 /// To the nearest integer, halves to even.
 Tensor round(const Tensor& x);
 
-// ---- binary
-// ----------------------------------------------------------------------------------------------------
+// ---- binary -----------------------------------------------------------------------------------------
 /// Any dtype; integers wrap around.
 Tensor add(const Tensor& x, const Tensor& y);
 Tensor sub(const Tensor& x, const Tensor& y);
@@ -56,8 +54,7 @@ Tensor minimum(const Tensor& x, const Tensor& y);
 /// x^y, float32 or float64, as std::pow.
 Tensor pow(const Tensor& x, const Tensor& y);
 
-// ---- comparisons: any dtype in, uint8 (0 or 1) out
-// ---------------------------------------------------------------
+// ---- comparisons: any dtype in, uint8 (0 or 1) out --------------------------------------------------
 Tensor equal(const Tensor& x, const Tensor& y);
 Tensor not_equal(const Tensor& x, const Tensor& y);
 Tensor less(const Tensor& x, const Tensor& y);
@@ -68,8 +65,7 @@ Tensor greater_equal(const Tensor& x, const Tensor& y);
 /// condition ? x : y; condition is uint8, x and y any one dtype; all three broadcast.
 Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y);
 
-// ---- into existing memory (not differentiable; the building blocks of the above and of the tensor's copies)
-// -------
+// ---- into existing memory (not differentiable; the building blocks of the above and of the tensor's copies) ---
 /// target = op(x, y); target has the broadcast shape. In place (target is x) is allowed.
 void binary_into(Binary op, const Tensor& x, const Tensor& y, const Tensor& target);
 /// target = op(x; a, b).

@@ -49,8 +49,7 @@ BlockRunner& BlockRunner::current(const char* what) {
   return *current_runner;
 }
 
-// ---- passes over the threads
-// -----------------------------------------------------------------------------------
+// ---- passes over the threads ------------------------------------------------------------------------
 
 void BlockRunner::run(const Launch& launch, void (*body)(void*), void* context, Dim3 block, uint64_t seed) {
   body_ = body;
@@ -149,8 +148,7 @@ BlockRunner::~BlockRunner() {
   for (const auto& worker : workers_) worker->fiber.resume();  // lets its loop end
 }
 
-// ---- within a fiber
-// --------------------------------------------------------------------------------------------
+// ---- within a fiber ---------------------------------------------------------------------------------
 
 void BlockRunner::work(Worker& worker) {
   while (!stopping_) {
@@ -194,8 +192,7 @@ void BlockRunner::wait(Phase phase, const char* what, const std::source_location
   if (error_) throw Abandoned{};
 }
 
-// ---- rendezvous
-// ------------------------------------------------------------------------------------------------
+// ---- rendezvous -------------------------------------------------------------------------------------
 
 void BlockRunner::check_same_site(const Thread& other, int other_index, const char* what,
                                   const std::source_location& site) {
@@ -287,8 +284,7 @@ void BlockRunner::complete_collective(int first, unsigned mask) {
   }
 }
 
-// ---- reports
-// ---------------------------------------------------------------------------------------------------
+// ---- reports ----------------------------------------------------------------------------------------
 
 std::string BlockRunner::thread_name(int thread) const {
   return index_name(index_of(thread, launch_->block));
@@ -320,8 +316,7 @@ void BlockRunner::report_stuck() {
                                       : concat("waits at ", site_name(other.what, other.site)));
 }
 
-// ---- shared memory
-// ---------------------------------------------------------------------------------------------
+// ---- shared memory ----------------------------------------------------------------------------------
 
 void* BlockRunner::shared_array(const void* declaration, size_t bytes) {
   for (const SharedArray& array : shared_arrays_)

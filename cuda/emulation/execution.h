@@ -100,8 +100,7 @@ void launch(const char* name, void (*kernel)(Params...), Dim3 grid, Dim3 block, 
       {name, grid, block, shared_bytes}, [](void* f) { (*static_cast<decltype(thread)*>(f))(); }, &thread);
 }
 
-// ---- rendezvous
-// ------------------------------------------------------------------------------------------------
+// ---- rendezvous -------------------------------------------------------------------------------------
 
 inline void __syncthreads(const std::source_location& site = std::source_location::current()) {
   emulation::block_barrier(site);
@@ -142,8 +141,7 @@ T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize,
   return emulation::exchange_value("__shfl_xor_sync", mask, value, inside ? lane ^ lane_mask : lane, site);
 }
 
-// ---- integer atomics: each returns the old value
-// ---------------------------------------------------------------
+// ---- integer atomics: each returns the old value ----------------------------------------------------
 
 template <class T>
 requires std::is_integral_v<T> T atomicAdd(T* address, std::type_identity_t<T> value) {

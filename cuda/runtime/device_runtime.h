@@ -3,10 +3,9 @@
 // cuda/runtime/kernel.h.
 //
 // One of three implementations is chosen when Tenon is built:
-//   CUDA=native    (TENON_CUDA_NATIVE)    thin wrappers on the CUDA runtime; written here, never run on a
-//   card yet CUDA=emulated  (TENON_CUDA_EMULATED)  the emulation of cuda/emulation, which runs the same
-//   kernels on the CPU CUDA=off       (neither)              available() is false, everything else throws
-//   Error
+//   CUDA=native    (TENON_CUDA_NATIVE)    thin wrappers on the CUDA runtime; never run on a card yet
+//   CUDA=emulated  (TENON_CUDA_EMULATED)  cuda/emulation, which runs the same kernels on the CPU
+//   CUDA=off       (TENON_CUDA_OFF)       available() is false, everything else throws Error
 #pragma once
 
 #include <cstddef>

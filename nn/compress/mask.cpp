@@ -33,8 +33,7 @@ Tensor live_along(const Tensor& w, int64_t axis) {
 
 int64_t count_live(const Tensor& w, int64_t axis) { return count_nonzero(live_along(w, axis)); }
 
-// ---- Masks
-// ---------------------------------------------------------------------------------------------------------
+// ---- Masks ------------------------------------------------------------------------------------------
 
 void Masks::add(const NamedVariable& parameter, const Tensor& mask) {
   TENON_CHECK(mask.defined() && mask.dtype() == uint8 && mask.shape() == parameter.variable.shape(),

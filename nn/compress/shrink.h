@@ -3,8 +3,7 @@
 // In a chain of fully connected and convolutional layers, a unit (neuron, filter) goes
 //   - if nothing reads it: its columns in the next layer are all 0;
 //   - if it is constant: its own weights are all 0, so that it emits f(b_j), f being the activations behind
-//   it. The next
-//     layer's bias takes over f(b_j) times the sum of the columns that read it:
+//     it. The next layer's bias takes over f(b_j) times the sum of the columns that read it:
 //         b_next <- b_next + f(b_j) * sum_block W_next[:, j, block]
 //     which is exact unless the next layer is a convolution with zero padding; there only f(b_j) = 0 is
 //     removed.

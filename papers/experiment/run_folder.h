@@ -2,8 +2,8 @@
 //
 //   config.json                      what decides the numbers; a resumed run must agree with it
 //   log.jsonl                        one JSON object a line; after a resume the same as an unbroken run's
-//   arms/<arm>/seed-<seed>/          one trained configuration: its checkpoints and, once finished,
-//   result.json results.json, report.html        the outcome
+//   arms/<arm>/seed-<seed>/          one trained configuration: its checkpoints, and result.json once finished
+//   results.json, report.html        the outcome
 //
 // A run is a list of (arm, seed) pairs, done one after another. A finished pair has a result.json and is not
 // done again; an unfinished one goes on from its checkpoint.
@@ -26,8 +26,9 @@ class RunFolder;
 /// @code
 ///   ArmRun arm = run.arm("hs", seed);
 ///   if (arm.finished()) continue;
-///   std::int64_t epoch = load_checkpoint_if_any(arm.folder() / "checkpoint.safetensors");   // 0: from the
-///   start arm.rewind_log(epoch); while (epoch < epochs) {
+///   std::int64_t epoch = load_checkpoint_if_any(arm.folder() / "checkpoint.safetensors");   // or 0
+///   arm.rewind_log(epoch);
+///   while (epoch < epochs) {
 ///     ++epoch;
 ///     ... train ...
 ///     arm.log(Json::object({{"epoch", epoch}, {"loss", loss}}));   // first the line,
@@ -72,8 +73,7 @@ class RunFolder {
   /// Creates `folder` and its config.json. A folder that already holds a run is taken up only if `resume` is
   /// set and the config there equals `config`.
   /// @throws Error if the folder holds a run and `resume` is not set, if another process works in it, if the
-  /// configs
-  ///   differ (naming each differing key and both values), or if it cannot be written.
+  ///   configs differ (naming each differing key and both values), or if it cannot be written.
   RunFolder(std::filesystem::path folder, const Json& config, bool resume);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;

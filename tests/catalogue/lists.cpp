@@ -147,8 +147,7 @@ Row lists_row(const char* op, std::vector<Variant> variants, std::vector<Refusal
   return row;
 }
 
-// ---- plain lists
-// ---------------------------------------------------------------------------------------------------
+// ---- plain lists ------------------------------------------------------------------------------------
 
 TensorList none() { return {}; }
 
@@ -214,8 +213,7 @@ Row norm2_row() {
 }
 const Register norm2_register(norm2_row());
 
-// ---- optimiser steps
-// -----------------------------------------------------------------------------------------------
+// ---- optimiser steps --------------------------------------------------------------------------------
 
 Variant sgd(const char* label, SgdStep s) {
   const bool momentum = s.momentum != 0;

@@ -77,8 +77,7 @@ Arrays naive_backward(const Arrays& in, int64_t groups) {
   return {dx, dweight, dbias};
 }
 
-// ---- batch and group norm
-// ----------------------------------------------------------------------------------------
+// ---- batch and group norm ---------------------------------------------------------------------------
 
 struct Variant {
   Shape shape;
@@ -361,8 +360,7 @@ const Register group_norm_backward_row(backward_row(
       return refusals;
     }));
 
-// ---- batch norm in evaluation
-// ------------------------------------------------------------------------------------
+// ---- batch norm in evaluation -----------------------------------------------------------------------
 
 const Register batch_norm_eval_row({
     .op = "batch_norm_eval",
@@ -462,8 +460,7 @@ const Register update_row({
         },
 });
 
-// ---- layer norm
-// --------------------------------------------------------------------------------------------------
+// ---- layer norm -------------------------------------------------------------------------------------
 
 const Register layer_norm_row({
     .op = "layer_norm",

@@ -117,8 +117,7 @@ const Register logsumexp_row(row_wise(
     "logsumexp", TENON_FORMS(logsumexp(x, axis, x.rank() == 3)),
     [](const Array& x, int axis) { return naive_logsumexps(x, axis, x.shape.rank() == 3); }, 1e-6));
 
-// ---- cross-entropy
-// -----------------------------------------------------------------------------------------------
+// ---- cross-entropy ----------------------------------------------------------------------------------
 
 // t of core/ops/softmax.h for class c of a row.
 double target(int64_t c, double label, int64_t classes, double smoothing) {

@@ -128,8 +128,7 @@ Row transformed_row() {
 }
 const Register transformed(transformed_row());
 
-// ---- groups
-// --------------------------------------------------------------------------------------------------
+// ---- groups -----------------------------------------------------------------------------------------
 
 // Norms of the groups of one axis (0: rows, 1: columns), and which of them each element belongs to.
 struct Groups {
@@ -201,8 +200,7 @@ const Register group_lasso(group_row(
       return out;
     }));
 
-// ---- sums
-// ----------------------------------------------------------------------------------------------------
+// ---- sums -------------------------------------------------------------------------------------------
 
 Row sums_row() {
   Row row;
