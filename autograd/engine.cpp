@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <queue>
 #include <unordered_map>
+#include <utility>
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/tape.h"
@@ -13,6 +14,8 @@ namespace tenon {
 namespace {
 
 thread_local bool anomaly = false;
+// Whose rule runs, for the error of a stale saved tensor.
+thread_local const char* running_op = "";
 
 struct OlderFirst {
   bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const {
@@ -91,8 +94,8 @@ class Walk {
     if (!slot.defined()) {
       slot = grad;
     } else {
-      TENON_CHECK(slot.shape() == grad.shape(), "backward: gradients of shapes ", slot.shape(), " and ", grad.shape(),
-                  " meet at an output of ", n.op());
+      TENON_CHECK(slot.shape() == grad.shape(), "backward: gradients of shapes ", slot.shape(), " and ",
+                  grad.shape(), " meet at an output of ", n.op());
       slot = add(slot, grad);
     }
     if (!n.queued_) {
@@ -141,8 +144,8 @@ class Walk {
       if (!grad.defined()) continue;
       Variable replaced = hook(grad);
       if (!replaced.defined()) continue;
-      TENON_CHECK(replaced.shape() == grad.shape(), "backward: a hook on an output of ", node.op(), " returned shape ",
-                  replaced.shape(), ", expected ", grad.shape());
+      TENON_CHECK(replaced.shape() == grad.shape(), "backward: a hook on an output of ", node.op(),
+                  " returned shape ", replaced.shape(), ", expected ", grad.shape());
       grad = replaced;
     }
   }
@@ -163,7 +166,9 @@ class Walk {
     Gradients out(*node, slots_);
     std::vector<Variable, PoolAllocator<Variable>> incoming = std::move(node->incoming_);
     node->incoming_.clear();
+    const char* outer_op = std::exchange(running_op, node->op());  // a rule may walk a tape of its own
     node->apply(incoming, out);
+    running_op = outer_op;
     incoming.clear();
     if (!options_.retain_graph && !options_.create_graph) node->release();
     for (size_t i = 0; i < slots_.size(); ++i) {
@@ -184,8 +189,8 @@ class Walk {
   }
 
   BackwardOptions options_;
-  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>, PoolAllocator<std::shared_ptr<Node>>>,
-                      OlderFirst>
+  std::priority_queue<std::shared_ptr<Node>,
+                      std::vector<std::shared_ptr<Node>, PoolAllocator<std::shared_ptr<Node>>>, OlderFirst>
       queue_;
   std::vector<Variable> slots_;
   bool restricted_ = false;
@@ -198,14 +203,14 @@ namespace {
 
 Variable seed_gradient(const Variable& output, const Variable& grad, const char* what) {
   if (grad.defined()) {
-    TENON_CHECK(grad.shape() == output.shape(), what, ": the gradient expects shape ", output.shape(), ", got ",
-                grad.shape());
+    TENON_CHECK(grad.shape() == output.shape(), what, ": the gradient expects shape ", output.shape(),
+                ", got ", grad.shape());
     return grad;
   }
-  TENON_CHECK(output.numel() == 1, what, ": an output of shape ", output.shape(), " needs a gradient to start from");
+  TENON_CHECK(output.numel() == 1, what, ": an output of shape ", output.shape(),
+              " needs a gradient to start from");
   return Variable(Tensor::full(output.shape(), 1, output.dtype(), output.device()));
 }
-
 
 void require_history(const Variable& output, const char* what) {
   TENON_CHECK(output.requires_grad() && output.state()->node != nullptr, what,
@@ -223,18 +228,24 @@ void backward(const Variable& root, const Variable& grad, BackwardOptions option
 
 std::vector<Variable> gradients(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
                                 const std::vector<Variable>& output_grads, BackwardOptions options) {
-  TENON_CHECK(output_grads.empty() || output_grads.size() == outputs.size(), "gradients: expects ", outputs.size(),
-              " output gradients, got ", output_grads.size());
+  TENON_CHECK(output_grads.empty() || output_grads.size() == outputs.size(), "gradients: expects ",
+              outputs.size(), " output gradients, got ", output_grads.size());
   Walk walk(options);
   walk.restrict_to(inputs);
   for (size_t i = 0; i < outputs.size(); ++i) {
     require_history(outputs[i], "gradients");
-    walk.seed(outputs[i], seed_gradient(outputs[i], output_grads.empty() ? Variable() : output_grads[i], "gradients"));
+    walk.seed(outputs[i],
+              seed_gradient(outputs[i], output_grads.empty() ? Variable() : output_grads[i], "gradients"));
   }
   walk.run();
   std::vector<Variable> result;
   for (const Variable& input : inputs) result.push_back(walk.result_for(input));
   return result;
+}
+
+void Saved::refuse() const {
+  fail("backward: a tensor that ", running_op, " saved (", variable_.value().str(),
+       ") was overwritten in place by ", variable_.value().last_writer(), " since");
 }
 
 void set_anomaly_mode(bool on) { anomaly = on; }

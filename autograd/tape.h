@@ -105,7 +105,8 @@ class Saved {
  public:
   explicit Saved(Variable variable) : variable_(std::move(variable)), version_(variable_.value().version()) {}
   const Variable& operator()() const {
-    if (variable_.value().version() != version_) [[unlikely]] refuse();
+    if (variable_.value().version() != version_) [[unlikely]]
+      refuse();
     return variable_;
   }
 
@@ -118,8 +119,8 @@ class Saved {
 
 /// What an op asks of the tape beyond its rule.
 struct Keep {
-  bool outputs = false;                ///< keep the outputs for Gradients::output
-  const char* once_reason = nullptr;   ///< set for ops that can be differentiated only once
+  bool outputs = false;               ///< keep the outputs for Gradients::output
+  const char* once_reason = nullptr;  ///< set for ops that can be differentiated only once
 };
 
 /// Builds nodes; the functions below are its public face.
@@ -138,9 +139,11 @@ struct Recorder {
 
   template <class Rule>
   struct RuleNode final : Node {
-    RuleNode(const char* name, int outputs, Rule r) : Node(name, outputs), rule(std::in_place, std::move(r)) {}
+    RuleNode(const char* name, int outputs, Rule r)
+        : Node(name, outputs), rule(std::in_place, std::move(r)) {}
     void apply(std::span<const Variable> grads, Gradients& out) override {
-      TENON_CHECK(rule.has_value(), "backward: the graph of ", op(), " was freed; ask for retain_graph to go back twice");
+      TENON_CHECK(rule.has_value(), "backward: the graph of ", op(),
+                  " was freed; ask for retain_graph to go back twice");
       (*rule)(grads, out);
     }
     void release() override {
@@ -151,7 +154,8 @@ struct Recorder {
   };
 
   template <class Inputs, class Rule>
-  static std::shared_ptr<Node> make_node(const char* op, int outputs, const Inputs& inputs, Rule&& rule, Keep keep) {
+  static std::shared_ptr<Node> make_node(const char* op, int outputs, const Inputs& inputs, Rule&& rule,
+                                         Keep keep) {
     using R = RuleNode<std::decay_t<Rule>>;
     std::shared_ptr<Node> node =
         std::allocate_shared<R>(PoolAllocator<R>(), op, outputs, std::forward<Rule>(rule));
@@ -165,14 +169,16 @@ struct Recorder {
 /// Records an op of one output. `op` is a string literal; the rule is `void(const Variable& grad, Gradients& out)`.
 /// Undefined inputs are allowed (an optional bias) and never need a gradient.
 template <class Rule>
-Variable record(const char* op, Tensor output, std::initializer_list<Variable> inputs, Rule&& rule, Keep keep = {}) {
+Variable record(const char* op, Tensor output, std::initializer_list<Variable> inputs, Rule&& rule,
+                Keep keep = {}) {
   return record(op, std::move(output), std::span<const Variable>(inputs.begin(), inputs.size()),
                 std::forward<Rule>(rule), keep);
 }
 
 // [record]
 template <class Rule>
-Variable record(const char* op, Tensor output, std::span<const Variable> inputs, Rule&& rule, Keep keep = {}) {
+Variable record(const char* op, Tensor output, std::span<const Variable> inputs, Rule&& rule,
+                Keep keep = {}) {
   if (!Recorder::wanted(inputs)) return Recorder::plain(std::move(output));
   auto whole = [rule = std::forward<Rule>(rule)](std::span<const Variable> grads, Gradients& out) {
     rule(grads[0], out);
@@ -186,8 +192,8 @@ Variable record(const char* op, Tensor output, std::span<const Variable> inputs,
 /// Records an op of several outputs; the rule is `void(std::span<const Variable> grads, Gradients& out)`, where the
 /// gradient of an output that nobody used is undefined. Outputs of integer dtype come back without history.
 template <class Rule>
-std::vector<Variable> record_many(const char* op, std::vector<Tensor> outputs, std::span<const Variable> inputs,
-                                  Rule&& rule, Keep keep = {}) {
+std::vector<Variable> record_many(const char* op, std::vector<Tensor> outputs,
+                                  std::span<const Variable> inputs, Rule&& rule, Keep keep = {}) {
   std::vector<Variable> result;
   result.reserve(outputs.size());
   std::shared_ptr<Node> node;

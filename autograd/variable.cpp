@@ -37,13 +37,15 @@ void bury(std::shared_ptr<Node> node) {
 // Collects the gradient of a leaf.
 class LeafNode final : public Node {
  public:
-  explicit LeafNode(std::weak_ptr<VariableState> state) : Node("leaf", 1), state_(std::move(state)) { sequence_ = 0; }
+  explicit LeafNode(std::weak_ptr<VariableState> state) : Node("leaf", 1), state_(std::move(state)) {
+    sequence_ = 0;
+  }
   void apply(std::span<const Variable> grads, Gradients&) override {
     std::shared_ptr<VariableState> state = state_.lock();
     if (state == nullptr) return;
     const Variable& g = grads[0];
-    TENON_CHECK(g.shape() == state->value.shape() && g.dtype() == state->value.dtype(), "backward: a leaf of ",
-                state->value.str(), " was given a gradient of ", g.value().str());
+    TENON_CHECK(g.shape() == state->value.shape() && g.dtype() == state->value.dtype(),
+                "backward: a leaf of ", state->value.str(), " was given a gradient of ", g.value().str());
     if (state->grad.defined()) {
       Variable both(add(state->grad.value(), g.value()));
       state->grad = recording() ? add(state->grad, g) : both;
@@ -68,7 +70,8 @@ const std::shared_ptr<Node>& node_of(VariableState& state, const std::shared_ptr
 
 }  // namespace
 
-Node::Node(const char* op, int outputs) : op_(op), sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)), outputs_(outputs) {}
+Node::Node(const char* op, int outputs)
+    : op_(op), sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)), outputs_(outputs) {}
 
 Node::~Node() {
   for (Edge& edge : edges_) bury(std::move(edge.node));
@@ -80,8 +83,8 @@ VariableState::~VariableState() { bury(std::move(node)); }
 
 Variable::Variable(Tensor value, bool requires_grad) {
   TENON_CHECK(value.defined(), "Variable: undefined tensor");
-  TENON_CHECK(!requires_grad || is_floating(value.dtype()), "Variable: only float32 and float64 can require a gradient, got ",
-              value.str());
+  TENON_CHECK(!requires_grad || is_floating(value.dtype()),
+              "Variable: only float32 and float64 can require a gradient, got ", value.str());
   state_ = std::allocate_shared<VariableState>(PoolAllocator<VariableState>());
   state_->value = std::move(value);
   state_->requires_grad = requires_grad;
@@ -97,7 +100,8 @@ bool Variable::is_leaf() const { return defined() && state_->leaf; }
 
 void Variable::set_requires_grad(bool on) const {
   TENON_CHECK(is_leaf(), "set_requires_grad: only a leaf can be switched");
-  TENON_CHECK(!on || is_floating(dtype()), "set_requires_grad: expects float32 or float64, got ", value().str());
+  TENON_CHECK(!on || is_floating(dtype()), "set_requires_grad: expects float32 or float64, got ",
+              value().str());
   state_->requires_grad = on;
 }
 
@@ -151,15 +155,10 @@ Variable Recorder::attach(const std::shared_ptr<Node>& node, Tensor value, int o
 // [output]
 Variable Gradients::output(int i) const {
   const auto& [tensor, version] = node_.kept_outputs.at(static_cast<size_t>(i));
-  TENON_CHECK(tensor.version() == version, "backward: an output of ", node_.op(), " was overwritten in place by ",
-              tensor.last_writer(), " after it was saved");
+  TENON_CHECK(tensor.version() == version, "backward: an output of ", node_.op(),
+              " was overwritten in place by ", tensor.last_writer(), " after it was saved");
   return Recorder::attach(node_.shared_from_this(), tensor, i);
 }
 // [/output]
-
-void Saved::refuse() const {
-  fail("backward: a saved tensor of ", variable_.value().str(), " was overwritten in place by ",
-       variable_.value().last_writer(), " after it was saved");
-}
 
 }  // namespace tenon

@@ -44,7 +44,8 @@ class Variable {
   const Variable& grad() const;
   void set_grad(Variable grad) const;
   void zero_grad() const { set_grad(Variable()); }
-  /// Exchanges the numbers of a leaf (any shape), as pruning and shrinking do. Throws while recording.
+  /// Exchanges the numbers of a leaf (any shape), as pruning and shrinking do. Throws while recording if
+  /// it requires a gradient.
   void set_value(Tensor value) const;
   /// The same numbers without history.
   Variable detach() const { return Variable(value()); }
@@ -84,7 +85,8 @@ class NoGrad : public RecordingScope {
 
 struct BackwardOptions {
   bool retain_graph = false;  ///< keep saved tensors, so that backward may run again
-  bool create_graph = false;  ///< record the backward itself, for gradients of gradients (implies retain_graph)
+  bool create_graph =
+      false;  ///< record the backward itself, for gradients of gradients (implies retain_graph)
 };
 
 /// Adds d(root)/d(leaf) to `grad()` of every leaf that requires it. `root` has one element unless `grad` (of its shape)

@@ -2,8 +2,8 @@
 //
 // Freed blocks are kept by size class and handed out again, so that the steady state of a training step asks
 // the system for nothing. Every byte is counted; a limit turns exhaustion into a clear OutOfMemory and the
-// process lives on. In sanitizer builds nothing is cached, so that use after free and overruns are seen where
-// they happen.
+// process lives on. Under the address sanitizer nothing is cached, so that use after free and overruns are seen
+// where they happen.
 #pragma once
 
 #include <cstddef>

@@ -33,9 +33,9 @@
 
 // Binary: z = f(x, y), any dtype for the first four, minimum and maximum; floats for pow.
 #define TENON_BINARY_OPS(X)         \
-  X(add, x + y)                     \
-  X(sub, x - y)                     \
-  X(mul, x * y)                     \
+  X(add, math::add(x, y))           \
+  X(sub, math::sub(x, y))           \
+  X(mul, math::mul(x, y))           \
   X(div, x / y)                     \
   X(maximum, math::maximum(x, y))   \
   X(minimum, math::minimum(x, y))   \

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #ifdef __CUDACC__
 #define TENON_HD __host__ __device__
@@ -115,6 +116,32 @@ TENON_HD T sigmoid(T x) {
 template <class T>
 TENON_HD T softplus(T x) {
   return (x > 0 ? x : T(0)) + log1p(exp(x > 0 ? -x : x));
+}
+
+/// Sum, difference and product; integers wrap around.
+template <class T>
+TENON_HD T add(T x, T y) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(std::make_unsigned_t<T>(x) + std::make_unsigned_t<T>(y));
+  } else {
+    return x + y;
+  }
+}
+template <class T>
+TENON_HD T sub(T x, T y) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(std::make_unsigned_t<T>(x) - std::make_unsigned_t<T>(y));
+  } else {
+    return x - y;
+  }
+}
+template <class T>
+TENON_HD T mul(T x, T y) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(std::make_unsigned_t<T>(x) * std::make_unsigned_t<T>(y));
+  } else {
+    return x * y;
+  }
 }
 
 /// Maximum that keeps NaN, as gradients must not be hidden.

@@ -41,7 +41,7 @@ uint32_t Generator::next_below(uint32_t n) {
 }
 
 uint64_t Generator::advance(uint64_t words) {
-  // Tensors begin at a block, so that element i is word i % 4 of block i / 4 whatever was drawn before.
+  // So that element i is word i % 4 of block i / 4, whatever was drawn before.
   uint64_t first = (position_ + 3) / 4 * 4;
   position_ = first + words;
   return first;

@@ -36,7 +36,8 @@ class Generator {
   uint32_t next_below(uint32_t n);
   /// Uniform in [0, 1), 24 bits.
   double next_uniform() { return (next() >> 8) * 0x1p-24; }
-  /// Takes `words` 32-bit words from the stream and returns the position of the first.
+  /// Takes `words` 32-bit words from the stream, from the next multiple of 4 on, and returns the position of the
+  /// first: tensors begin at a block.
   uint64_t advance(uint64_t words);
   /// The four words at position 4 * block.
   std::array<uint32_t, 4> block(uint64_t block) const;

@@ -18,7 +18,7 @@ class Storage;
 
 class Tensor {
  public:
-  /// An undefined tensor: `defined()` is false and every other use throws.
+  /// An undefined tensor: `defined()` is false, and whatever needs its elements or its device throws.
   Tensor() = default;
 
   // ---- making one -----------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ class Tensor {
   Tensor narrow(int64_t axis, int64_t start, int64_t length) const {
     return slice(axis, start, start + length);
   }
-  /// One index of an axis, which disappears.
+  /// One index of an axis, which disappears; negative indices count from the back.
   Tensor select(int64_t axis, int64_t index) const;
   /// Extents of 1 (and new leading axes) repeated by stride 0 up to `shape`.
   Tensor expand(const Shape& shape) const;

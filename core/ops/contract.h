@@ -1,6 +1,6 @@
 // The contract of an op. core/ops/list.inc names every op once; from it come symbols that must be defined
 // beside the op's forward, backward, CUDA entry and catalogue row. The test program refers to all of them, so
-// what is missing is a link error that names it: `undefined reference to tenon::contract::backward::conv`.
+// what is missing is a link error that names it: `undefined reference to tenon::contract::backward::conv_`.
 #pragma once
 
 // [parts]
