@@ -1,14 +1,9 @@
 #include "nn/conv.h"
 
+#include "core/ops/image.h"
 #include "nn/init.h"
 
 namespace tenon {
-
-Dims per_axis(const char* who, const Dims& values, int count, int64_t fallback) {
-  if (values.rank() == count) return values;
-  TENON_CHECK(values.rank() <= 1, who, ": expects ", count, " values or one for all, got ", values);
-  return Dims::filled(count, values.rank() == 1 ? values[0] : fallback);
-}
 
 ConvLayer::ConvLayer(const char* kind, int spatial, Direction direction, int64_t in, int64_t out,
                      const Dims& kernel, const ConvOptions& options, const Dims& output_padding,
@@ -22,12 +17,12 @@ ConvLayer::ConvLayer(const char* kind, int spatial, Direction direction, int64_t
   const int64_t groups = options.groups;
   TENON_CHECK(groups >= 1 && in % groups == 0 && out % groups == 0, kind, ": groups (", groups,
               ") expects to divide in (", in, ") and out (", out, ")");
-  options_.stride = per_axis(kind, options.stride, spatial, 1);
-  options_.padding = per_axis(kind, options.padding, spatial, 0);
-  options_.dilation = per_axis(kind, options.dilation, spatial, 1);
-  output_padding_ = per_axis(kind, output_padding, spatial, 0);
+  options_.stride = per_axis(kind, "stride", spatial, options.stride, 1, 1);
+  options_.padding = per_axis(kind, "padding", spatial, options.padding, 0, 0);
+  options_.dilation = per_axis(kind, "dilation", spatial, options.dilation, 1, 1);
+  output_padding_ = per_axis(kind, "output_padding", spatial, output_padding, 0, 0);
   Shape shape = transposed_ ? Shape{in, out / groups} : Shape{out, in / groups};
-  for (int64_t extent : per_axis(kind, kernel, spatial, 1)) shape.push_back(extent);
+  for (int64_t extent : per_axis(kind, "kernel", spatial, kernel, 1, 1)) shape.push_back(extent);
   weight = add_parameter("weight", Tensor::empty(shape));
   if (with_bias == Bias::yes) bias = add_parameter("bias", Tensor::empty({out}));
   init::layer_default(weight.value(), with_bias == Bias::yes ? bias.value() : Tensor(), generator);

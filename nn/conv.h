@@ -72,8 +72,4 @@ using ConvTranspose1d = ConvTransposeNd<1>;
 using ConvTranspose2d = ConvTransposeNd<2>;
 using ConvTranspose3d = ConvTransposeNd<3>;
 
-/// `values` with one entry for each of `count` axes: as they are, or a single one (or `fallback`, if empty)
-/// repeated. Throws Error in the name of `who` for another length.
-Dims per_axis(const char* who, const Dims& values, int count, int64_t fallback);
-
 }  // namespace tenon

@@ -1,16 +1,17 @@
 #include "nn/pool.h"
 
-#include "nn/conv.h"
+#include "core/ops/image.h"
 
 namespace tenon {
 
 PoolLayer::PoolLayer(const char* kind, int spatial, const PoolOptions& options)
     : kind_(kind), spatial_(spatial), options_(options) {
   TENON_CHECK(options.kernel.rank() >= 1, kind, ": expects a kernel");
-  options_.kernel = per_axis(kind, options.kernel, spatial, 1);
-  options_.stride = options.stride.rank() == 0 ? options_.kernel : per_axis(kind, options.stride, spatial, 1);
-  options_.padding = per_axis(kind, options.padding, spatial, 0);
-  options_.dilation = per_axis(kind, options.dilation, spatial, 1);
+  options_.kernel = per_axis(kind, "kernel", spatial, options.kernel, 1, 1);
+  options_.stride =
+      options.stride.rank() == 0 ? options_.kernel : per_axis(kind, "stride", spatial, options.stride, 1, 1);
+  options_.padding = per_axis(kind, "padding", spatial, options.padding, 0, 0);
+  options_.dilation = per_axis(kind, "dilation", spatial, options.dilation, 1, 1);
 }
 
 void PoolLayer::check_rank(const Variable& x) const {
