@@ -100,7 +100,7 @@ void forward(const ConvPlan& plan, T* y, const T* x, const T* weight, const T* b
   const int64_t work = plan.out_channels * plan.in_channels * plan.taps() * width;
   const int64_t weights = plan.weights() / plan.groups;
   parallel_for(tiling.tiles() * plan.groups, grain_for_flops(work), [&](int64_t begin, int64_t end) {
-    Scratch<T> columns(rows * width), panel(plan.out_channels * width);
+    Scratch<T> columns(rows * width), panel(tiling.images > 1 ? plan.out_channels * width : 0);
     for (int64_t task = begin; task < end; ++task) {
       const int64_t group = task % plan.groups;
       forward_tile(
@@ -137,7 +137,8 @@ void backward_input(const ConvPlan& plan, T* gx, const T* g, const T* weight) {
   const bool in_place = columns_are_input(plan);
   parallel_for(
       tiling.image_blocks() * plan.groups * blocks, grain_for_flops(work), [&](int64_t begin, int64_t end) {
-        Scratch<T> columns(tiling.channels * plan.taps() * width), panel(plan.out_channels * width);
+        Scratch<T> columns(tiling.channels * plan.taps() * width),
+            panel(tiling.images > 1 ? plan.out_channels * width : 0);
         for (int64_t task = begin; task < end; ++task) {
           const int64_t group = task / blocks % plan.groups;
           const int64_t first = task % blocks * tiling.channels;
@@ -179,7 +180,8 @@ void backward_weight(const ConvPlan& plan, T* gw, const T* g, const T* x) {
   const int64_t work = plan.out_channels * tiling.channels * plan.taps() * width * per_part;
   Scratch<T> partial(parts > 1 ? parts * weights : 0);
   parallel_for(parts * plan.groups * blocks, grain_for_flops(work), [&](int64_t begin, int64_t end) {
-    Scratch<T> columns(tiling.channels * plan.taps() * width), panel(plan.out_channels * width);
+    Scratch<T> columns(tiling.channels * plan.taps() * width),
+        panel(tiling.images > 1 ? plan.out_channels * width : 0);
     for (int64_t task = begin; task < end; ++task) {
       const int64_t part = task / blocks / plan.groups, group = task / blocks % plan.groups;
       const int64_t first = task % blocks * tiling.channels;

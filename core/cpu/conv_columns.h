@@ -32,10 +32,11 @@ struct ConvTiling {
   explicit ConvTiling(const ConvPlan& plan) : plan_(plan) {
     channels = std::clamp<int64_t>(kRows / plan.taps(), 1, plan.in_channels);
     const int64_t limit = std::max<int64_t>(16, kTile / std::max(channels * plan.taps(), plan.out_channels));
-    const int64_t all = plan.positions();
-    tiles_per_image = (all + limit - 1) / limit;
-    // Evenly, in whole SIMD vectors.
-    positions = tiles_per_image == 1 ? all : ((all + tiles_per_image - 1) / tiles_per_image + 15) / 16 * 16;
+    const int64_t all = plan.positions(), width = plan.out[2];
+    const int64_t unit = width <= limit ? width : 16;  // whole lines, or whole SIMD vectors of one line
+    tiles_per_image = (all + limit / unit * unit - 1) / (limit / unit * unit);
+    const int64_t even = (all + tiles_per_image - 1) / tiles_per_image;
+    positions = std::min(all, (even + unit - 1) / unit * unit);
     tiles_per_image = (all + positions - 1) / positions;
     // Small images share a tile, so that products are not too narrow.
     images = std::clamp<int64_t>(std::min(limit, kShared) / all, 1, plan.images);
@@ -64,55 +65,85 @@ inline bool columns_are_input(const ConvPlan& plan) {
   return true;
 }
 
-/// Visits the rows of the columns matrix for channels [first, last) of a group, in pieces along the innermost
-/// spatial axis: `f(column, zeros_before, n, zeros_after, offset)`, where `column` counts from the start of
-/// the tile's matrix of row length tile.columns(), and the n elements come from x + offset in steps of
-/// stride[2] * x.position.
+/// Lines (along the innermost spatial axis, or parts of one) that follow each other in a row of the columns
+/// matrix. Each is `before` zeros, n elements of the input and `after` zeros.
+struct ColumnLines {
+  int64_t column;  // of the first, counted from the start of the tile's matrix of row length tile.columns()
+  int64_t lines;
+  int64_t before, n, after;
+  int64_t x,
+      x_step;  // offset in x of the first element of the first line, and the way to that of the next line
+  int64_t width() const { return before + n + after; }
+};
+
+/// Outputs [low, high) whose input o * stride + shift lies in [0, in).
+struct Reach {
+  int64_t low, high;
+  Reach(int64_t stride, int64_t shift, int64_t in, int64_t out) {
+    auto first = [&](int64_t bound) {
+      return bound <= shift ? 0 : std::min(out, (bound - shift + stride - 1) / stride);
+    };
+    low = first(0);
+    high = std::max(low, first(in));
+  }
+};
+
+/// Visits the rows of the columns matrix of channels [first, last) of a group: `f(lines)`, row after row, in
+/// order of columns. The elements of a line stand stride[2] * x.position apart in x.
 template <class F>
-void for_each_run(const ConvPlan& plan, const ConvTile& tile, int64_t first, int64_t last, F&& f) {
-  const int64_t width = plan.out[2], height = plan.out[1];
-  const int64_t line0 = tile.from / width, depth0 = line0 / height, row0 = line0 % height;
-  const int64_t step = plan.x.position;
-  int64_t column = 0;
+void for_each_line(const ConvPlan& plan, const ConvTile& tile, int64_t first, int64_t last, F&& f) {
+  const int64_t width = plan.out[2], height = plan.out[1], step = plan.x.position;
+  const int64_t line0 = tile.from / width;
+  const int64_t x_step = plan.stride[1] * plan.in[2] * step;
+  ColumnLines run{};
+  // One row of the matrix: channel c at one tap.
+  auto row = [&](int64_t c, int64_t shift_d, int64_t shift_h, int64_t shift_w) {
+    const Reach reach_h(plan.stride[1], shift_h, plan.in[1], height);
+    const Reach reach_w(plan.stride[2], shift_w, plan.in[2], width);
+    for (int64_t n = tile.image; n < tile.image + tile.images; ++n) {
+      int64_t od = line0 / height, oh = line0 % height, from = tile.from % width;
+      for (int64_t p = tile.from; p < tile.to;) {
+        const bool whole = from == 0 && tile.to - p >= width;
+        const int64_t lines = whole ? std::min((tile.to - p) / width, height - oh) : 1;
+        const int64_t to = whole ? width : std::min(width, from + tile.to - p);
+        const int64_t low = std::clamp(reach_w.low, from, to), high = std::clamp(reach_w.high, low, to);
+        const int64_t id = od * plan.stride[0] + shift_d;
+        const bool inside = id >= 0 && id < plan.in[0];
+        const int64_t top = inside ? std::clamp(reach_h.low, oh, oh + lines) : oh + lines;
+        const int64_t bottom = inside ? std::clamp(reach_h.high, top, oh + lines) : oh + lines;
+        auto emit = [&](int64_t count, int64_t before, int64_t elements, int64_t after) {
+          if (count == 0) return;
+          run.lines = count, run.before = before, run.n = elements, run.after = after;
+          f(static_cast<const ColumnLines&>(run));
+          run.column += count * (to - from);
+        };
+        emit(top - oh, to - from, 0, 0);
+        const int64_t ih = top * plan.stride[1] + shift_h, iw = low * plan.stride[2] + shift_w;
+        run.x = n * plan.x.image + c * plan.x.channel + ((id * plan.in[1] + ih) * plan.in[2] + iw) * step;
+        run.x_step = x_step;
+        emit(bottom - top, low - from, high - low, to - high);
+        emit(oh + lines - bottom, to - from, 0, 0);
+        p += lines * (to - from);
+        oh += lines, from = 0;
+        if (oh == height) oh = 0, ++od;
+      }
+    }
+  };
   for (int64_t c = first; c < last; ++c)
     for (int64_t kd = 0; kd < plan.kernel[0]; ++kd)
       for (int64_t kh = 0; kh < plan.kernel[1]; ++kh)
-        for (int64_t kw = 0; kw < plan.kernel[2]; ++kw) {
-          const int64_t shift_d = kd * plan.dilation[0] - plan.padding[0];
-          const int64_t shift_h = kh * plan.dilation[1] - plan.padding[1];
-          const int64_t shift_w = kw * plan.dilation[2] - plan.padding[2];
-          // Output columns [low, high) of a line meet the input.
-          auto reaches = [&](int64_t bound) {
-            const int64_t way = bound - shift_w;
-            return std::clamp<int64_t>(way <= 0 ? 0 : (way + plan.stride[2] - 1) / plan.stride[2], 0, width);
-          };
-          const int64_t low = reaches(0), high = std::max(low, reaches(plan.in[2]));
-          for (int64_t n = tile.image; n < tile.image + tile.images; ++n) {
-            const int64_t base = n * plan.x.image + c * plan.x.channel;
-            int64_t od = depth0, oh = row0, w0 = tile.from % width;
-            for (int64_t p = tile.from; p < tile.to; w0 = 0) {
-              const int64_t w1 = std::min(width, w0 + tile.to - p);
-              const int64_t id = od * plan.stride[0] + shift_d, ih = oh * plan.stride[1] + shift_h;
-              int64_t from = std::clamp(low, w0, w1), to = std::clamp(high, w0, w1);
-              if (id < 0 || id >= plan.in[0] || ih < 0 || ih >= plan.in[1]) from = to = w1;
-              const int64_t iw = from * plan.stride[2] + shift_w;
-              f(column, from - w0, to - from, w1 - to,
-                base + ((id * plan.in[1] + ih) * plan.in[2] + iw) * step);
-              column += w1 - w0;
-              p += w1 - w0;
-              if (++oh == height) oh = 0, ++od;
-            }
-          }
-        }
+        for (int64_t kw = 0; kw < plan.kernel[2]; ++kw)
+          row(c, kd * plan.dilation[0] - plan.padding[0], kh * plan.dilation[1] - plan.padding[1],
+              kw * plan.dilation[2] - plan.padding[2]);
 }
 
-/// Copies n elements that lie side by side. Lines of feature maps are short, so the call of memcpy would cost
+/// Copies n elements that lie side by side. Lines of feature maps are short: the call of memcpy would cost
 /// more.
 template <class T>
-void copy_line(T* to, const T* from, int64_t n) {
+inline void copy_line(T* to, const T* from, int64_t n) {
   constexpr int64_t kWide = 8, kNarrow = 4;
   if (n >= kWide) {
-    for (int64_t i = 0; i + kWide <= n; i += kWide) std::memcpy(to + i, from + i, kWide * sizeof(T));
+    for (int64_t i = 0; i < n - kWide; i += kWide) std::memcpy(to + i, from + i, kWide * sizeof(T));
     std::memcpy(to + n - kWide, from + n - kWide, kWide * sizeof(T));  // the rest, overlapping
   } else if (n >= kNarrow) {
     std::memcpy(to, from, kNarrow * sizeof(T));
@@ -122,24 +153,52 @@ void copy_line(T* to, const T* from, int64_t n) {
   }
 }
 
+/// Copies lines of n elements, without gaps in `to`, `step` apart in `from`.
+template <class T>
+inline void copy_lines(T* to, const T* from, int64_t lines, int64_t n, int64_t step) {
+  constexpr int64_t kWide = 8;
+  if (n == kWide) {  // one vector a line, without further questions
+    for (int64_t line = 0; line < lines; ++line)
+      std::memcpy(to + line * kWide, from + line * step, kWide * sizeof(T));
+  } else {
+    for (int64_t line = 0; line < lines; ++line) copy_line(to + line * n, from + line * step, n);
+  }
+}
+
+/// Adds lines of n elements, `from_step` apart, to lines `to_step` apart.
+template <class T>
+inline void add_lines(T* __restrict to, const T* __restrict from, int64_t lines, int64_t n, int64_t to_step,
+                      int64_t from_step) {
+  constexpr int64_t kWide = 8;
+  for (int64_t line = 0; line < lines; ++line, to += to_step, from += from_step) {
+    int64_t i = 0;
+    for (; i + kWide <= n; i += kWide)
+      for (int64_t l = 0; l < kWide; ++l) to[i + l] += from[i + l];
+    for (; i < n; ++i) to[i] += from[i];
+  }
+}
+
 /// Fills rows of the columns matrix from the input of a group.
 template <class T>
 void gather_columns(const ConvPlan& plan, const ConvTile& tile, int64_t first, int64_t last, const T* x,
                     T* columns) {
   const int64_t step = plan.stride[2] * plan.x.position;
-  for_each_run(plan, tile, first, last,
-               [&](int64_t at, int64_t before, int64_t n, int64_t after, int64_t offset) {
-                 T* to = columns + at;
-                 for (int64_t i = 0; i < before; ++i) to[i] = 0;
-                 to += before;
-                 const T* from = x + offset;
-                 if (step == 1) {
-                   copy_line(to, from, n);
-                 } else {
-                   for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
-                 }
-                 for (int64_t i = n; i < n + after; ++i) to[i] = 0;
-               });
+  for_each_line(plan, tile, first, last, [&](const ColumnLines& run) {
+    T* to = columns + run.column;
+    const T* from = x + run.x;
+    if (step == 1 && run.before == 0 && run.after == 0)
+      return copy_lines(to, from, run.lines, run.n, run.x_step);
+    for (int64_t line = 0; line < run.lines; ++line, from += run.x_step) {
+      for (int64_t i = 0; i < run.before; ++i) *to++ = 0;
+      if (step == 1) {
+        copy_line(to, from, run.n);
+      } else {
+        for (int64_t i = 0; i < run.n; ++i) to[i] = from[i * step];
+      }
+      to += run.n;
+      for (int64_t i = 0; i < run.after; ++i) *to++ = 0;
+    }
+  });
 }
 
 /// Adds rows of the columns matrix to the places of the input that they came from.
@@ -147,14 +206,13 @@ template <class T>
 void scatter_columns(const ConvPlan& plan, const ConvTile& tile, int64_t first, int64_t last,
                      const T* columns, T* x) {
   const int64_t step = plan.stride[2] * plan.x.position;
-  for_each_run(plan, tile, first, last, [&](int64_t at, int64_t before, int64_t n, int64_t, int64_t offset) {
-    const T* __restrict from = columns + at + before;
-    T* __restrict to = x + offset;
-    if (step == 1) {
-      for (int64_t i = 0; i < n; ++i) to[i] += from[i];
-    } else {
-      for (int64_t i = 0; i < n; ++i) to[i * step] += from[i];
-    }
+  for_each_line(plan, tile, first, last, [&](const ColumnLines& run) {
+    if (run.n == 0) return;
+    const T* from = columns + run.column + run.before;
+    T* to = x + run.x;
+    if (step == 1) return add_lines(to, from, run.lines, run.n, run.x_step, run.width());
+    for (int64_t line = 0; line < run.lines; ++line, from += run.width(), to += run.x_step)
+      for (int64_t i = 0; i < run.n; ++i) to[i * step] += from[i];
   });
 }
 

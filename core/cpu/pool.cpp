@@ -2,12 +2,17 @@
 // over the outputs of a line where the image is row-major, over channels where it is channels-last.
 #include "core/cpu/pool.h"
 
+#include <hwy/highway.h>
+
 #include <limits>
+#include <type_traits>
 
 #include "core/parallel.h"
 
 namespace tenon::cpu {
 namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
 
 // Lanes of one line: outputs [0, lanes) along the last axis of one channel, or some channels at one output.
 struct Line {
@@ -78,7 +83,9 @@ void for_each_tap(const PoolPlan& plan, const Lines& lines, const Line& line, F&
         Tap tap{0, line.lanes, 0, 1, 0, 0};
         if (along) {
           auto reaches = [&](int64_t bound) {  // first lane whose input is at `bound` or beyond
-            return bound <= iw ? 0 : std::min((bound - iw + w.stride - 1) / w.stride, line.lanes);
+            if (bound <= iw) return int64_t{0};
+            if (bound > iw + (line.lanes - 1) * w.stride) return line.lanes;  // most often: spares a division
+            return (bound - iw + w.stride - 1) / w.stride;
           };
           tap.from = reaches(0), tap.to = reaches(w.in);
           tap.step = tap.move = w.stride;
@@ -129,31 +136,75 @@ void clear_plane(const PoolPlan& plan, const Lines& lines, int64_t plane, T* gx)
   for (int64_t p = 0; p < plan.in_positions(); ++p) std::fill_n(at + p * plan.x.position, channels, T{0});
 }
 
+// Elements `step` apart; reads nothing between the last of them and the end of the memory.
+template <class D, class T = hn::TFromD<D>>
+inline hn::Vec<D> load_apart(D d, const T* from, int64_t step) {
+  constexpr int64_t n = hn::MaxLanes(D());
+  if (step == 1) return hn::LoadU(d, from);
+  if constexpr (n > 1) {
+    if (step == 2) {
+      const auto low = hn::LoadU(d, from),
+                 high = hn::LoadU(d, from + n - 1);  // the lanes 0, 2, .. and 1, 3, ..
+      return hn::ConcatUpperLower(d, hn::ConcatOdd(d, high, high), hn::ConcatEven(d, low, low));
+    }
+  }
+  HWY_ALIGN T lanes[n];
+  for (int64_t l = 0; l < n; ++l) lanes[l] = from[l * step];
+  return hn::Load(d, lanes);
+}
+
+// Lanes [first, first + kLanes) of a line, kept in registers over all taps. A lane takes an element that is
+// its first, larger than what it has, or the first NaN.
+template <int kLanes, class T>
+void max_pool_lanes(const PoolPlan& plan, const Lines& lines, const Line& line, int64_t first, T* y,
+                    int32_t* index, const T* x) {
+  const hn::CappedTag<T, kLanes> d;
+  const hn::RebindToSigned<decltype(d)> d_position;  // positions are as wide as the elements while compared
+  using I = hn::TFromD<decltype(d_position)>;
+  constexpr int64_t n = hn::MaxLanes(d);
+  const auto lane = hn::Iota(d_position, I{0});
+  auto best = hn::Set(d, -std::numeric_limits<T>::infinity());
+  auto at = hn::Set(d_position, I{-1});
+  for_each_tap(plan, lines, line, [&](const Tap& tap) {
+    const int64_t from = tap.from - first, to = tap.to - first;
+    if (from >= n || to <= 0) return;
+    const T* source = x + tap.x + first * tap.step;
+    const auto position = hn::Add(hn::Set(d_position, static_cast<I>(tap.position + first * tap.move)),
+                                  hn::Mul(lane, hn::Set(d_position, static_cast<I>(tap.move))));
+    auto take = [&](auto v, auto seen) {
+      const auto none_yet = hn::RebindMask(d, hn::Lt(at, hn::Zero(d_position)));
+      const auto first_nan = hn::AndNot(hn::IsNaN(best), hn::IsNaN(v));
+      const auto better = hn::And(seen, hn::Or(hn::Gt(v, best), hn::Or(none_yet, first_nan)));
+      best = hn::IfThenElse(better, v, best);
+      at = hn::IfThenElse(hn::RebindMask(d_position, better), position, at);
+    };
+    if (from <= 0 && to >= n) return take(load_apart(d, source, tap.step), hn::FirstN(d, n));
+    HWY_ALIGN T elements[n] = {};
+    HWY_ALIGN T seen[n] = {};
+    for (int64_t l = std::max<int64_t>(0, from); l < std::min(n, to); ++l) {
+      elements[l] = source[l * tap.step];
+      seen[l] = 1;
+    }
+    take(hn::Load(d, elements), hn::Gt(hn::Load(d, seen), hn::Zero(d)));
+  });
+  hn::StoreU(best, d, y + line.y + first);
+  HWY_ALIGN I positions[n];
+  hn::Store(at, d_position, positions);
+  for (int64_t l = 0; l < n; ++l) index[line.y + first + l] = static_cast<int32_t>(positions[l]);
+}
+
 template <class T>
 void max_pool_typed(const PoolPlan& plan, T* y, int32_t* index, const T* x) {
   const int64_t bytes = taps_of_plan(plan) * static_cast<int64_t>(sizeof(T)) + 8;
   for_each_line(plan, bytes, [&](const Lines& lines, const Line& line) {
-    T* __restrict best = y + line.y;
-    int32_t* __restrict at = index + line.y;
-    std::fill_n(best, line.lanes, -std::numeric_limits<T>::infinity());
-    std::fill_n(at, line.lanes, -1);
-    for_each_tap(plan, lines, line, [&](const Tap& tap) {
-      const T* from = x + tap.x;
-      const int32_t position = static_cast<int32_t>(tap.position), move = static_cast<int32_t>(tap.move);
-      auto run = [&](int64_t step) {
-        for (int64_t l = tap.from; l < tap.to; ++l) {
-          const T v = from[l * step];
-          const T b = best[l];
-          // A first element always counts, and the first NaN stays.
-          const bool better = (v > b) | (at[l] < 0) | ((v != v) & (b == b));
-          best[l] = better ? v : b;
-          at[l] = better ? position + static_cast<int32_t>(l) * move : at[l];
-        }
-      };
-      if (tap.step == 1) return run(1);  // constants, so that the compiler can vectorise the loads
-      if (tap.step == 2) return run(2);
-      run(tap.step);
-    });
+    auto run = [&]<int kLanes>(std::integral_constant<int, kLanes>) {
+      constexpr int64_t n = hn::MaxLanes(hn::CappedTag<T, kLanes>());
+      for (int64_t l = 0; l < line.lanes; l += n)  // the last lanes overlap those before them
+        max_pool_lanes<kLanes>(plan, lines, line, std::min(l, line.lanes - n), y, index, x);
+    };
+    if (line.lanes >= 8) return run(std::integral_constant<int, 8>());
+    if (line.lanes >= 4) return run(std::integral_constant<int, 4>());
+    run(std::integral_constant<int, 1>());
   });
 }
 
