@@ -1,5 +1,5 @@
-// The walk back over the tape: nodes are visited newest first. A node is always newer than its inputs, so when its turn
-// comes every gradient that flows into it has arrived.
+// The walk back over the tape: nodes are visited newest first. A node is always newer than its inputs, so
+// when its turn comes every gradient that flows into it has arrived.
 #include <algorithm>
 #include <queue>
 #include <unordered_map>
@@ -41,17 +41,17 @@ class Walk {
   Walk& operator=(const Walk&) = delete;
 
   void seed(const Variable& output, const Variable& grad) {
-    const VariableState& state = *output.state();
-    send(state.node, state.output, grad);
+    Edge edge = Recorder::edge_to(output);
+    send(edge.node, edge.output, grad);
   }
 
   /// From here on only what lies on a path to one of these is walked; leaves among them do not accumulate.
   void restrict_to(const std::vector<Variable>& inputs) {
     restricted_ = true;
     for (const Variable& input : inputs)
-      if (input.requires_grad() && input.state()->node != nullptr) {
-        targets_[input.state()->node.get()].push_back({input.state()->output, Variable()});
-        oldest_target_ = std::min(oldest_target_, input.state()->node->sequence());
+      if (Edge edge = Recorder::edge_to(input); edge.node != nullptr) {
+        targets_[edge.node.get()].push_back({edge.output, Variable()});
+        oldest_target_ = std::min(oldest_target_, edge.node->sequence());
       }
   }
 
@@ -213,7 +213,7 @@ Variable seed_gradient(const Variable& output, const Variable& grad, const char*
 }
 
 void require_history(const Variable& output, const char* what) {
-  TENON_CHECK(output.requires_grad() && output.state()->node != nullptr, what,
+  TENON_CHECK(output.requires_grad(), what,
               ": the output has no history (nothing that requires a gradient was recorded)");
 }
 

@@ -1,6 +1,6 @@
-// The tape: nodes that remember how to go back, and `record`, by which every op (and any op of a user's own) puts one
-// there. A rule is a lambda that receives the gradients of the outputs and sets those of the inputs, written with
-// functions on Variables, so that the gradient of a gradient needs no second set of formulas:
+// The tape: nodes that remember how to go back, and `record`, by which every op (and any op of a user's own)
+// puts one there. A rule is a lambda that receives the gradients of the outputs and sets those of the inputs,
+// written with functions on Variables, so that the gradient of a gradient needs no second set of formulas:
 //
 //   Variable mul(const Variable& x, const Variable& y) {
 //     return record("mul", mul(x.value(), y.value()), {x, y},
@@ -133,7 +133,8 @@ struct Recorder {
       if (input.defined() && input.requires_grad()) return true;
     return false;
   }
-  static void add_edge(Node& node, const Variable& input);
+  /// Where the gradient of a variable goes; nowhere if it does not require one.
+  static Edge edge_to(const Variable& variable);
   static Variable attach(const std::shared_ptr<Node>& node, Tensor value, int output);
   static Variable plain(Tensor value);
 
@@ -161,13 +162,13 @@ struct Recorder {
         std::allocate_shared<R>(PoolAllocator<R>(), op, outputs, std::forward<Rule>(rule));
     node->once_reason = keep.once_reason;
     node->edges_.reserve(inputs.size());
-    for (const Variable& input : inputs) add_edge(*node, input);
+    for (const Variable& input : inputs) node->edges_.push_back(edge_to(input));
     return node;
   }
 };
 
-/// Records an op of one output. `op` is a string literal; the rule is `void(const Variable& grad, Gradients& out)`.
-/// Undefined inputs are allowed (an optional bias) and never need a gradient.
+/// Records an op of one output. `op` is a string literal; the rule is `void(const Variable& grad, Gradients&
+/// out)`. Undefined inputs are allowed (an optional bias) and never need a gradient.
 template <class Rule>
 Variable record(const char* op, Tensor output, std::initializer_list<Variable> inputs, Rule&& rule,
                 Keep keep = {}) {
@@ -189,8 +190,9 @@ Variable record(const char* op, Tensor output, std::span<const Variable> inputs,
 }
 // [/record]
 
-/// Records an op of several outputs; the rule is `void(std::span<const Variable> grads, Gradients& out)`, where the
-/// gradient of an output that nobody used is undefined. Outputs of integer dtype come back without history.
+/// Records an op of several outputs; the rule is `void(std::span<const Variable> grads, Gradients& out)`,
+/// where the gradient of an output that nobody used is undefined. Outputs of integer dtype come back without
+/// history.
 template <class Rule>
 std::vector<Variable> record_many(const char* op, std::vector<Tensor> outputs,
                                   std::span<const Variable> inputs, Rule&& rule, Keep keep = {}) {

@@ -52,7 +52,8 @@ class LeafNode final : public Node {
     } else if (recording()) {
       state->grad = g;
     } else {
-      // A gradient that someone else holds, or that is a broadcast view, is copied: the leaf's own may be written to.
+      // A gradient that someone else holds, or that is a broadcast view, is copied: the leaf's own may be
+      // written to.
       bool ours = g.state().use_count() == 1 && g.value().is_dense() && g.value().is_sole_owner();
       state->grad = ours ? g : Variable(g.value().clone());
     }
@@ -79,7 +80,8 @@ Node::~Node() {
 
 VariableState::~VariableState() { bury(std::move(node)); }
 
-// ---- Variable ------------------------------------------------------------------------------------------------
+// ---- Variable
+// ------------------------------------------------------------------------------------------------
 
 Variable::Variable(Tensor value, bool requires_grad) {
   TENON_CHECK(value.defined(), "Variable: undefined tensor");
@@ -132,12 +134,12 @@ bool recording() { return recording_now; }
 RecordingScope::RecordingScope(bool on) : before_(recording_now) { recording_now = on; }
 RecordingScope::~RecordingScope() { recording_now = before_; }
 
-// ---- recording -------------------------------------------------------------------------------------------------
+// ---- recording
+// -------------------------------------------------------------------------------------------------
 
-void Recorder::add_edge(Node& node, const Variable& input) {
-  Edge edge;
-  if (input.requires_grad()) edge = {node_of(*input.state(), input.state()), input.state()->output};
-  node.edges_.push_back(std::move(edge));
+Edge Recorder::edge_to(const Variable& variable) {
+  if (!variable.requires_grad()) return {};
+  return {node_of(*variable.state(), variable.state()), variable.state()->output};
 }
 
 Variable Recorder::plain(Tensor value) { return Variable(std::move(value)); }

@@ -28,4 +28,13 @@ struct Loop {
   }
 };
 
+/// Operands of an op that works along one axis, line by line. `starts` walks the first elements of the lines;
+/// operand k has count[k] elements in a line, step[k] apart.
+template <int N>
+struct Lines {
+  Loop<N> starts;
+  int64_t count[N];
+  int64_t step[N];
+};
+
 }  // namespace tenon

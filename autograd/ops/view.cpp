@@ -1,5 +1,6 @@
 #include "autograd/ops/view.h"
 
+#include "autograd/ops/index.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/tape.h"
 #include "core/ops/contract.h"
@@ -43,6 +44,21 @@ Variable expand(const Variable& x, const Shape& shape) {
                 [shape = x.shape()](const Variable& g, Gradients& out) { out.set(0, sum_to(g, shape)); });
 }
 
+// y_i = part i of x    dx = the parts' gradients one after the other, 0 for a part that nobody used
+std::vector<Variable> split(const Variable& x, int64_t axis, const std::vector<int64_t>& sizes) {
+  std::vector<Tensor> parts = split(x.value(), axis, sizes);
+  std::vector<Shape> shapes;
+  for (const Tensor& part : parts) shapes.push_back(part.shape());
+  return record_many(
+      "split", std::move(parts), {&x, 1},
+      [shapes, axis, dtype = x.dtype(), device = x.device()](std::span<const Variable> g, Gradients& out) {
+        std::vector<Variable> all(g.begin(), g.end());
+        for (size_t i = 0; i < all.size(); ++i)
+          if (!all[i].defined()) all[i] = Variable(Tensor::zeros(shapes[i], dtype, device));
+        out.set(0, cat(all, axis));
+      });
+}
+
 Variable transpose(const Variable& x, int64_t a, int64_t b) {
   Dims order;
   for (int i = 0; i < x.rank(); ++i) order.push_back(i);
@@ -71,3 +87,4 @@ TENON_BACKWARD(permute)
 TENON_BACKWARD(slice)
 TENON_BACKWARD(expand)
 TENON_BACKWARD(slice_scatter)
+TENON_BACKWARD(split)

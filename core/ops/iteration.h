@@ -43,4 +43,22 @@ Loop<N> make_loop(const Tensor* const (&operands)[N]) {
   return loop;
 }
 
+/// The lines along `axis` of N tensors whose other extents are equal. No tensor is empty.
+template <int N>
+Lines<N> make_lines(int axis, const Tensor* const (&operands)[N]) {
+  Lines<N> lines;
+  Tensor first[N];
+  const Tensor* firsts[N];
+  for (int k = 0; k < N; ++k) {
+    Shape shape = operands[k]->shape();
+    lines.count[k] = shape[axis];
+    lines.step[k] = operands[k]->strides()[axis];
+    shape[axis] = 1;
+    first[k] = operands[k]->as_strided(shape, operands[k]->strides(), operands[k]->offset());
+    firsts[k] = &first[k];
+  }
+  lines.starts = make_loop<N>(firsts);
+  return lines;
+}
+
 }  // namespace tenon
