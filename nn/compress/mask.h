@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/ops/elementwise.h"
-#include "core/ops/reduce.h"
+#include "core/ops/index.h"
 #include "nn/module.h"
 
 namespace tenon {
@@ -18,10 +17,6 @@ Tensor mask_by_std(const Tensor& w, double multiple);
 /// Population standard deviation of all elements; 0 for an empty tensor.
 double std_of(const Tensor& w);
 
-/// Elements that are not 0.
-inline int64_t count_nonzero(const Tensor& x) {
-  return static_cast<int64_t>(sum(not_equal(x, Tensor::scalar(0, x.dtype(), x.device())).to(int64)).item());
-}
 /// For each index along `axis`: is any element there not 0? uint8 [extent]. Axis 0 of a weight asks which
 /// outputs (rows, filters) live, axis 1 which inputs (columns, channels).
 Tensor live_along(const Tensor& w, int64_t axis);

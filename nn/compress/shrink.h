@@ -27,6 +27,9 @@ class SelectFeatures : public Module {
   const char* kind() const override { return "SelectFeatures"; }
   Shape walk(const Shape& input, LayerUses& uses) const override;
 
+  const Tensor& indices() const { return indices_.value(); }
+  int64_t extent() const { return extent_; }
+
  private:
   Variable indices_;  // a buffer
   int64_t extent_;
@@ -39,16 +42,16 @@ struct ShrunkLayer {
 
 struct Shrunk {
   std::shared_ptr<Sequential> network;
-  std::vector<int64_t> inputs;      ///< input features (or channels) that are read
+  std::vector<int64_t> inputs;  ///< input features (or channels) that are read, as the chain receives them
   std::vector<ShrunkLayer> layers;  ///< in order
 };
 
-/// Shrinks a chain of Linear, Conv2d, activations, Dropout, MaxPool2d, AvgPool2d without padding, and
-/// Flatten, whose inputs have the shape `input` (with a batch axis). The chain itself is left as it is;
-/// modules without parameters are shared with the result. The result has the layers' names, and takes the
-/// same inputs: where not all of them are read, its first part "select" (behind a leading Flatten) keeps
-/// those that are. Throws Error that names the module if the chain holds another kind, a grouped convolution,
-/// or an activation with parameters.
+/// Shrinks a chain of Linear, Conv2d, activations, Dropout, MaxPool2d, AvgPool2d without padding, and Flatten,
+/// whose inputs have the shape `input` (with a batch axis). The chain itself is left as it is; modules without
+/// parameters are shared with the result. The result has the layers' names, and takes the same inputs: where
+/// not all of them are read, a SelectFeatures "select" before its first layer keeps those that are. What was
+/// shrunk can be shrunk again. Throws Error that names the module if the chain holds another kind, or a grouped
+/// convolution.
 Shrunk shrink(const Sequential& chain, const Shape& input);
 
 }  // namespace tenon
