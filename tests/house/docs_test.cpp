@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <regex>
 #include <set>
 #include <sstream>
 
@@ -23,8 +22,8 @@ std::vector<std::string> documents() {
 }
 
 bool is_marker(const std::string& line) {
-  static const std::regex pattern(R"(^\s*(//|#) \[/?[a-z][a-z0-9-]*\]$)");
-  return std::regex_match(line, pattern);
+  return line.find('[') != std::string::npos &&
+         !match_whole(line, R"(\s*(//|#) \[/?[a-z][a-z0-9-]*\])").empty();
 }
 
 std::string trimmed(const std::string& line) {
@@ -61,13 +60,12 @@ struct Excerpt {
 };
 
 std::vector<Excerpt> excerpts() {
-  static const std::regex pattern(R"(^<!-- excerpt: (\S+)#(\S+) -->$)");
   std::vector<Excerpt> found;
   for (const std::string& document : documents()) {
     const std::vector<std::string> lines = lines_of(read_file(document));
     for (size_t i = 0; i < lines.size(); ++i) {
-      std::smatch match;
-      if (!std::regex_match(lines[i], match, pattern)) {
+      const auto match = match_whole(lines[i], R"(<!-- excerpt: (\S+)#(\S+) -->)");
+      if (match.empty()) {
         CHECK_MESSAGE(lines[i].find("<!-- excerpt") == std::string::npos, document, ":", i + 1,
                       ": not understood: ", lines[i]);
         continue;
@@ -85,26 +83,23 @@ std::vector<Excerpt> excerpts() {
 
 // Files that a document creates as it goes, under `<!-- file: path -->`: a chapter's example.
 std::set<std::string> created_by_documents() {
-  static const std::regex pattern(R"(^<!-- file: (\S+) -->$)");
   std::set<std::string> paths;
   for (const std::string& document : documents())
     for (const std::string& line : lines_of(read_file(document))) {
-      std::smatch match;
-      if (std::regex_match(line, match, pattern)) paths.insert(match[1]);
+      const auto match = match_whole(line, R"(<!-- file: (\S+) -->)");
+      if (!match.empty()) paths.insert(match[1]);
     }
   return paths;
 }
 
 // `code` spans outside of code blocks.
 std::vector<std::string> code_spans(const std::string& document) {
-  static const std::regex pattern("`([^`]+)`");
   std::vector<std::string> spans;
   bool in_block = false;
   for (const std::string& line : lines_of(read_file(document))) {
     if (starts_with(line, "```")) in_block = !in_block;
     if (in_block) continue;
-    for (std::sregex_iterator it(line.begin(), line.end(), pattern), end; it != end; ++it)
-      spans.push_back((*it)[1]);
+    for (const std::string& span : match_all(line, "`([^`]+)`")) spans.push_back(span);
   }
   return spans;
 }
@@ -135,22 +130,19 @@ TEST_CASE("house: every marker in the source is used by a document") {
 }
 
 TEST_CASE("house: files and make targets that documents name exist") {
-  static const std::regex path_pattern(R"(^(Makefile|\.?[a-z][\w.]*(/[\w.-]+)+/?|[A-Z]+\.md)$)");
-  static const std::regex room_pattern(
-      R"(^(core|autograd|data|nn|cuda|papers|tests|bench|docs|make|\.ci)/.*)");
-  static const std::regex make_pattern(R"(^make ([a-z][a-z-]*)\b.*)");
+  const std::string path =
+      R"(Makefile|[A-Z]+\.md|(core|autograd|data|nn|cuda|papers|tests|bench|docs|make|\.ci)(/[\w.-]+)+/?)";
   std::string makefiles;
   for (const std::string& file : files_under({"make"}, {".mk"})) makefiles += read_file(file);
   const std::set<std::string> created = created_by_documents();
   for (const std::string& document : documents())
     for (const std::string& span : code_spans(document)) {
-      std::smatch match;
-      if (std::regex_match(span, path_pattern) &&
-          (std::regex_match(span, room_pattern) || span.find('/') == std::string::npos))
+      if (!match_whole(span, path).empty())
         CHECK_MESSAGE((std::filesystem::exists(span) || created.count(span) == 1), document, " names ", span,
                       ", which does not exist");
-      if (std::regex_match(span, match, make_pattern))
-        CHECK_MESSAGE(makefiles.find("#: " + match[1].str() + " |") != std::string::npos, document,
-                      " names `", span, "`, which `make help` does not list");
+      const auto match = match_whole(span, R"(make ([a-z][a-z-]*)\b.*)");
+      if (!match.empty())
+        CHECK_MESSAGE(makefiles.find("#: " + match[1] + " |") != std::string::npos, document, " names `",
+                      span, "`, which `make help` does not list");
     }
 }

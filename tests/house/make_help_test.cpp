@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 
@@ -40,16 +39,15 @@ struct Entry {
 };
 
 std::map<std::string, Entry> help_entries() {
-  static const std::regex pattern(R"(^#: ([\w-]+) \| ([^|]*\S) \| (.*\S)$)");
   std::map<std::string, Entry> entries;
   for (const std::string& file : makefiles())
     for (const std::string& line : lines_of(read_file(file))) {
       if (!starts_with(line, "#:")) continue;
-      std::smatch match;
-      const bool well_formed = std::regex_match(line, match, pattern);
+      const auto match = match_whole(line, R"(#: ([\w-]+) \| ([^|]*\S) \| (.*\S))");
+      const bool well_formed = !match.empty();
       CHECK_MESSAGE(well_formed, file, ": expected '#: target | time | what it does', got '", line, "'");
       if (!well_formed) continue;
-      CHECK_MESSAGE(entries.count(match[1]) == 0, match[1].str(), " has two entries");
+      CHECK_MESSAGE(entries.count(match[1]) == 0, match[1], " has two entries");
       entries[match[1]] = {file, match[2], match[3]};
     }
   return entries;
@@ -71,10 +69,9 @@ TEST_CASE("house: make help lists every target") {
                   "tests/house/make_help_test.cpp, not both");
   }
   for (const std::string& main : files_under({"papers"}, {".cpp"})) {
-    static const std::regex pattern(R"(papers/[^/]+/(\w+)_main\.cpp)");
-    std::smatch match;
-    if (!std::regex_match(main, match, pattern) || match[1] == "report_index") continue;
-    CHECK_MESSAGE(entries.count(match[1]) == 1, main, " makes the target ", match[1].str(),
+    const auto match = match_whole(main, R"(papers/[^/]+/(\w+)_main\.cpp)");
+    if (match.empty() || match[1] == "report_index") continue;
+    CHECK_MESSAGE(entries.count(match[1]) == 1, main, " makes the target ", match[1],
                   ", which has no help line");
   }
 }

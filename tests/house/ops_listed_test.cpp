@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <map>
-#include <regex>
 #include <set>
 #include <string>
 
@@ -21,12 +20,12 @@ struct Function {
 
 // Functions declared at namespace level, which clang-format puts at column 0, by name.
 std::multimap<std::string, Function> functions_in(const std::string& folder) {
-  static const std::regex pattern(R"(^(?:inline )?([A-Za-z_][\w:<>, ]*[\w>])[ &*]+(\w+)\((?!\)\(\*))");
+  const std::string pattern = R"(^(?:inline )?([A-Za-z_][\w:<>, ]*[\w>])[ &*]+(\w+)\((?!\)\(\*))";
   std::multimap<std::string, Function> found;
   for (const std::string& header : files_under({folder}, {".h"}))
     for (const std::string& line : lines_of(without_comments(read_file(header)))) {
-      std::smatch match;
-      if (std::regex_search(line, match, pattern)) found.insert({match[2], {header, match[1]}});
+      const auto match = match_first(line, pattern);
+      if (!match.empty()) found.insert({match[2], {header, match[1]}});
     }
   return found;
 }
@@ -96,7 +95,7 @@ TEST_CASE("house: what core/ops/list.inc names is declared") {
   const std::string tensor = without_comments(read_file("core/tensor.h"));
   for (const auto& [name, info] : listed()) {
     // Views are methods of Tensor.
-    bool method = std::regex_search(tensor, std::regex("Tensor " + name + R"(\()"));
+    bool method = !match_first(tensor, "Tensor " + name + "\\(").empty();
     CHECK_MESSAGE((in_core.count(name) > 0 || method), name,
                   " is declared neither in core/ops/*.h nor in core/tensor.h");
     if (info.differentiable != tenon::contract::Differentiable::no)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <regex>
 #include <sstream>
 
@@ -66,15 +67,44 @@ std::string without_comments(const std::string& text) {
   return out;
 }
 
+namespace {
+
+const std::regex& compiled(const std::string& pattern) {
+  static std::map<std::string, std::regex> cache;
+  auto [entry, fresh] = cache.try_emplace(pattern);
+  if (fresh) entry->second = std::regex(pattern, std::regex::ECMAScript | std::regex::optimize);
+  return entry->second;
+}
+
+std::vector<std::string> groups_of(const std::smatch& found) { return {found.begin(), found.end()}; }
+
+}  // namespace
+
+std::vector<std::string> match_whole(const std::string& text, const std::string& pattern) {
+  std::smatch found;
+  return std::regex_match(text, found, compiled(pattern)) ? groups_of(found) : std::vector<std::string>();
+}
+
+std::vector<std::string> match_first(const std::string& text, const std::string& pattern) {
+  std::smatch found;
+  return std::regex_search(text, found, compiled(pattern)) ? groups_of(found) : std::vector<std::string>();
+}
+
+std::vector<std::string> match_all(const std::string& text, const std::string& pattern) {
+  std::vector<std::string> all;
+  for (std::sregex_iterator it(text.begin(), text.end(), compiled(pattern)), end; it != end; ++it)
+    all.push_back((*it)[1]);
+  return all;
+}
+
 std::vector<Include> includes_of(const std::string& path) {
-  static const std::regex pattern(R"(^\s*#\s*include\s*([<"])([^">]+)[">])");
   std::vector<Include> includes;
   int number = 0;
   for (const std::string& line : lines_of(read_file(path))) {
     ++number;
-    std::smatch match;
-    if (line.find("include") != std::string::npos && std::regex_search(line, match, pattern))
-      includes.push_back({number, match[2], match[1] == "\""});
+    if (line.find("include") == std::string::npos) continue;
+    const auto found = match_first(line, R"(^\s*#\s*include\s*([<"])([^">]+)[">])");
+    if (!found.empty()) includes.push_back({number, found[2], found[1] == "\""});
   }
   return includes;
 }

@@ -22,6 +22,13 @@ const std::vector<std::string>& sources();
 /// Text with // comments and /* comments */ removed (strings are not looked into).
 std::string without_comments(const std::string& text);
 
+/// What a regular expression (ECMAScript) finds: the text of the match, then of its groups; nothing if there is none.
+/// They stand here because <regex> costs ten seconds in every file that includes it.
+std::vector<std::string> match_whole(const std::string& text, const std::string& pattern);
+std::vector<std::string> match_first(const std::string& text, const std::string& pattern);
+/// The first group of every match.
+std::vector<std::string> match_all(const std::string& text, const std::string& pattern);
+
 /// One #include.
 struct Include {
   int line;

@@ -14,6 +14,7 @@
 using namespace tenon;
 
 int main() {
+  // [example]
   Generator generator(1);
   Tensor x = random_uniform({256, 1}, generator, -1, 1);
   Variable inputs(x);
@@ -26,6 +27,7 @@ int main() {
     backward(mse_loss(line(inputs), targets));
     optimizer.step();
   }
+  // [/example]
   double slope = line.weight.item(), intercept = line.bias.item();
   std::printf("y = %.3f x %+.3f\n", slope, intercept);
   return std::fabs(slope - 3) < 0.01 && std::fabs(intercept + 0.5) < 0.01 ? 0 : 1;
