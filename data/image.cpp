@@ -78,7 +78,7 @@ Tensor read_image(const std::string& path, Channels channels) {
   return read_image(ByteSource::file(path), channels);
 }
 
-Tensor read_image(ByteSource source, Channels channels) {
+Tensor read_image(const ByteSource& source, Channels channels) {
   FileReader in = FileReader::window(source, 0, source.size());
   const std::string bytes = in.read_string(in.remaining(), "picture");
   if (bytes.starts_with("\x89PNG")) return to_planes(detail::decode_png(in.name(), bytes), channels);

@@ -26,7 +26,7 @@ inline constexpr int64_t kMaxImageSide = 32768;
 ///   tags are not applied.
 /// Throws Error naming the file and what was expected.
 Tensor read_image(const std::string& path, Channels channels = Channels::as_stored);
-Tensor read_image(ByteSource source, Channels channels = Channels::as_stored);
+Tensor read_image(const ByteSource& source, Channels channels = Channels::as_stored);
 
 /// The bytes of a PNG file: `image` is uint8 [H, W], [1, H, W] or [3, H, W] on the host, neither side 0.
 std::string encode_png(const Tensor& image);

@@ -92,7 +92,7 @@ std::vector<int64_t> all_of(const std::shared_ptr<const ImageSource>& source) {
 
 }  // namespace
 
-DataLoader::DataLoader(std::shared_ptr<const ImageSource> source, LoaderOptions options)
+DataLoader::DataLoader(const std::shared_ptr<const ImageSource>& source, LoaderOptions options)
     : DataLoader(source, all_of(source), std::move(options)) {}
 
 DataLoader::DataLoader(std::shared_ptr<const ImageSource> source, std::vector<int64_t> indices,

@@ -44,7 +44,7 @@ class DataLoader {
  public:
   /// Draws from images `indices` of `source` (all of them in the first form). Throws Error if there are none,
   /// if an index is out of range, or if an option makes no sense.
-  DataLoader(std::shared_ptr<const ImageSource> source, LoaderOptions options);
+  DataLoader(const std::shared_ptr<const ImageSource>& source, LoaderOptions options);
   DataLoader(std::shared_ptr<const ImageSource> source, std::vector<int64_t> indices, LoaderOptions options);
   ~DataLoader();
   DataLoader(const DataLoader&) = delete;

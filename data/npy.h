@@ -24,7 +24,7 @@ std::string encode_npy(const Tensor& tensor);
 /// CRC-32. Encrypted members, zip64 sizes (4 GiB and more), overlapping members and repeated names are
 /// refused.
 NamedTensors read_npz(const std::string& path);
-NamedTensors read_npz(ByteSource source);
+NamedTensors read_npz(const ByteSource& source);
 
 /// The bytes of the .npz archive of `tensors`, not compressed. Throws Error on a repeated name or at 4 GiB.
 std::string encode_npz(const NamedTensors& tensors);

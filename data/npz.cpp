@@ -172,7 +172,7 @@ void append_shared_header(std::string& out, const Member& member) {
 
 NamedTensors read_npz(const std::string& path) { return read_npz(ByteSource::file(path)); }
 
-NamedTensors read_npz(ByteSource source) {
+NamedTensors read_npz(const ByteSource& source) {
   NamedTensors tensors;
   for (const Member& member : read_directory(source)) {
     const std::string name = member.name.substr(0, member.name.size() - std::string_view(".npy").size());

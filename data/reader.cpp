@@ -184,7 +184,7 @@ FileReader::FileReader(ByteSource source, const std::string& part, uint64_t begi
   if (!part.empty()) name_ += " (" + part + ")";
 }
 
-FileReader::FileReader(ByteSource source) : FileReader(source, "", 0, source.size()) {
+FileReader::FileReader(const ByteSource& source) : FileReader(source, "", 0, source.size()) {
   uint8_t magic[2] = {};
   if (end_ >= 2) source_.read_at(0, magic, 2);
   if (magic[0] == 0x1f && magic[1] == 0x8b) {

@@ -52,7 +52,7 @@ class FileReader {
  public:
   /// Reads plain bytes, or the unpacked bytes of a gzip file, which is known by its first two bytes (1f 8b).
   /// A gzip file is unpacked once here, into nothing, to learn its true size and to check its checksums.
-  explicit FileReader(ByteSource source);
+  explicit FileReader(const ByteSource& source);
   explicit FileReader(const std::string& path) : FileReader(ByteSource::file(path)) {}
   /// Reads bytes [begin, begin + length) of the source as they are. Throws if the source does not hold them.
   /// `part` names them in errors, behind the file.

@@ -139,7 +139,7 @@ const std::string* Safetensors::find_metadata(const std::string& name) const {
 
 Safetensors read_safetensors(const std::string& path) { return read_safetensors(ByteSource::file(path)); }
 
-Safetensors read_safetensors(ByteSource source) {
+Safetensors read_safetensors(const ByteSource& source) {
   FileReader in = FileReader::window(source, 0, source.size());  // never gzip: the length may begin like one
   const auto length = in.little<uint64_t>("length of the safetensors header");
   if (length > kMaxHeaderBytes)

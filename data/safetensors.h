@@ -27,7 +27,7 @@ struct Safetensors {
 /// expectation unless the header is sound JSON of exactly the format's members, every name is there once,
 /// every size fits shape and dtype, and the tensors cover the rest of the file without gap or overlap.
 Safetensors read_safetensors(const std::string& path);
-Safetensors read_safetensors(ByteSource source);
+Safetensors read_safetensors(const ByteSource& source);
 
 /// Writes `file` to `path`, which afterwards holds the whole new file or, after an error or a crash, still
 /// the old one. Tensors may lie on any device and in any order of axes. Throws Error on a name that is there

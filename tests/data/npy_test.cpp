@@ -19,7 +19,9 @@ const ReadBytes kReadNpz = [](std::string_view bytes) { read_npz(ByteSource::mem
 
 // A version 1.0 file with this dictionary and these elements.
 std::string npy_file(const std::string& dictionary, const std::string& elements) {
-  std::string header = dictionary + std::string(117 - dictionary.size(), ' ') + '\n';
+  std::string header = dictionary;
+  header.resize(117, ' ');
+  header += '\n';
   return std::string("\x93NUMPY\1\0\x76\0", 10) + header + elements;
 }
 
