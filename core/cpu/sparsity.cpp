@@ -3,6 +3,7 @@
 // MB.
 #include "core/cpu/sparsity.h"
 
+#include <cmath>
 #include <vector>
 
 #include "core/cpu/list_walk.h"
@@ -16,21 +17,25 @@ const T* weight_of(const ListItem& item, int64_t first) {
   return array<T>(item.b == nullptr ? static_cast<const void*>(item.a) : item.b, first);
 }
 
-constexpr int kLanes = 16;
+// 32 lanes: with fewer, g++ 12 leaves the loop scalar.
+constexpr int kLanes = 32;
 
-// Adds S1 and S2 of n elements, in lanes that become SIMD.
+// S1 and S2 of n elements, in lanes that become SIMD.
 template <class T>
 AbsSquareSums sums_of(const T* x, int64_t n) {
   double abs_lane[kLanes] = {}, square_lane[kLanes] = {};
-  auto take = [&](int lane, T value) {
-    const double v = static_cast<double>(value);
-    abs_lane[lane] += v < 0 ? -v : v;
-    square_lane[lane] += v * v;
-  };
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
-    for (int l = 0; l < kLanes; ++l) take(l, x[i + l]);
-  for (int l = 0; i < n; ++i, ++l) take(l, x[i]);
+    for (int l = 0; l < kLanes; ++l) {
+      const double v = static_cast<double>(x[i + l]);
+      abs_lane[l] += std::fabs(v);
+      square_lane[l] += v * v;
+    }
+  for (int l = 0; i < n; ++i, ++l) {
+    const double v = static_cast<double>(x[i]);
+    abs_lane[l] += std::fabs(v);
+    square_lane[l] += v * v;
+  }
   AbsSquareSums sums;
   for (int l = 0; l < kLanes; ++l) {
     sums.abs += abs_lane[l];
