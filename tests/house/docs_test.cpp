@@ -73,8 +73,9 @@ std::vector<Excerpt> excerpts() {
       Excerpt excerpt{document, match[1], match[2], ""};
       const bool block = i + 1 < lines.size() && starts_with(lines[i + 1], "```");
       CHECK_MESSAGE(block, document, ":", i + 2, ": a code block should follow ", lines[i]);
-      for (size_t k = i + 2; block && k < lines.size() && lines[k] != "```"; ++k)
-        excerpt.text += lines[k] + "\n";
+      std::vector<std::string> code;
+      for (size_t k = i + 2; block && k < lines.size() && lines[k] != "```"; ++k) code.push_back(lines[k]);
+      excerpt.text = joined(code);
       found.push_back(excerpt);
     }
   }
