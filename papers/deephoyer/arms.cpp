@@ -3,18 +3,24 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
+#include <limits>
 
+#include "autograd/ops/elementwise.h"
 #include "core/ops/elementwise.h"
 #include "nn/checkpoint.h"
 #include "nn/compress/accounting.h"
+#include "nn/models/lenet.h"
 #include "nn/models/mlp.h"
+#include "papers/deephoyer/hard_concrete.h"
 #include "papers/deephoyer/training.h"
 
 namespace tenon::deephoyer {
 namespace {
 
 constexpr double kFinetuneDecay = 1e-4;
-constexpr uint64_t kMaskStream = 100;  // of the seed; models draw from streams numbered from 0
+constexpr uint64_t kMaskStream = 100;    // of the seed; models draw from streams numbered from 0
+constexpr uint64_t kNoiseStream = 1000;  // and an epoch's noise from this one on
 
 std::string stage_file(const experiment::ArmRun& arm, const std::string& stage) {
   return (arm.folder() / (stage + ".safetensors")).string();
@@ -23,19 +29,6 @@ std::string stage_file(const experiment::ArmRun& arm, const std::string& stage) 
 Json accuracies(Module& net, const Problem& problem) {
   return Json::object(
       {{"validation", accuracy(net, problem.validation)}, {"test", accuracy(net, problem.test)}});
-}
-
-int64_t weights_of(const Module& net) {
-  int64_t count = 0;
-  for (const Variable& p : net.parameters()) count += p.rank() >= 2 ? p.numel() : 0;
-  return count;
-}
-
-int64_t kept_weights(const Masks& masks) {
-  int64_t count = 0;
-  for (const Masks::Entry& entry : masks.entries())
-    if (entry.keep.rank() >= 2) count += count_nonzero(entry.keep);
-  return count;
 }
 
 // The stages of one pair, and what they leave.
@@ -68,7 +61,7 @@ class Pair {
         from_scratch();
         break;
       case Method::hard_concrete:
-        fail("deephoyer: not built");
+        hard_concrete();
         break;
     }
     return result_;
@@ -138,6 +131,31 @@ class Pair {
     for (double point : recipe_.points) cut_and_finetune(*net, cut_to_density(*net, point), point);
   }
 
+  // The gates learn beside the weights; then they are multiplied into the weights, and what they closed is cut.
+  void hard_concrete() {
+    Generator generator(static_cast<uint64_t>(arm_.seed()));
+    HardConcreteMlp gated({784, 300, 100, 10}, generator);
+    auto net = dense_start();
+    State start = gated.state();
+    for (const auto& [name, weight] : net->state()) start[name] = weight;
+    gated.load_state(start);
+    const double strength = recipe_.penalty.lambda / static_cast<double>(plan_.problem->train.size());
+    const auto seed = static_cast<uint64_t>(arm_.seed());
+    runner_.run({.name = "penalty",
+                 .epochs = epochs_.penalty,
+                 .penalty = {},
+                 .keep_best = false,
+                 .begin_epoch =
+                     [&](int64_t epoch) {
+                       gated.set_noise(Generator(seed, kNoiseStream + static_cast<uint64_t>(epoch)));
+                     },
+                 .extra_loss = [&] { return gated.expected_weights() * strength; }},
+                gated);
+    net->load_state(gated.folded());
+    result_["before"] = accuracies(*net, *plan_.problem);
+    cut_and_finetune(*net, {.fixed = std::numeric_limits<float>::min()}, recipe_.points.front());
+  }
+
   void from_scratch() {
     for (double point : recipe_.points) {
       auto net = make_point_network(recipe_, point, arm_.seed());
@@ -190,8 +208,7 @@ class Pair {
 
 std::shared_ptr<Sequential> make_network(Network network, int64_t seed) {
   Generator generator(static_cast<uint64_t>(seed));
-  TENON_CHECK(network == Network::lenet_300_100, "deephoyer: not built");
-  return make_lenet_300_100(generator);
+  return network == Network::lenet_5 ? make_lenet_5(generator) : make_lenet_300_100(generator);
 }
 
 std::shared_ptr<Sequential> make_small_network(double fraction, int64_t seed) {
@@ -217,13 +234,18 @@ Masks cut(const Module& net, const CutRule& rule) {
 }
 
 CutRule cut_to_density(const Module& net, double density) {
-  const double wanted = density * static_cast<double>(weights_of(net));
-  double low = 0, high = 64;  // no weight of a trained network is 64 standard deviations out
-  for (int i = 0; i < 40; ++i) {
-    const double middle = (low + high) / 2;
-    (static_cast<double>(kept_weights(cut(net, {.std_multiple = middle}))) > wanted ? low : high) = middle;
+  // The weights by their size in standard deviations of their own tensor: the rule is where the wanted number ends.
+  std::vector<double> sizes;
+  for (const Variable& p : net.parameters()) {
+    if (p.rank() < 2) continue;
+    const double std = std_of(p.value());
+    for (float w : p.value().to_vector<float>()) sizes.push_back(std > 0 ? std::fabs(w) / std : 0);
   }
-  return {.std_multiple = high};
+  TENON_CHECK(density > 0 && density <= 1 && !sizes.empty(),
+              "cut_to_density: expects a density in (0, 1], got ", density);
+  const auto kept = std::max<int64_t>(1, std::llround(density * static_cast<double>(sizes.size())));
+  std::nth_element(sizes.begin(), sizes.begin() + (kept - 1), sizes.end(), std::greater<>());
+  return {.std_multiple = sizes[static_cast<size_t>(kept - 1)]};
 }
 
 Masks random_masks(const Module& net, const Masks& like, int64_t seed) {

@@ -41,7 +41,11 @@ std::vector<Recipe> all_recipes() {
                    .points = points});
   };
   other("dense", "dense", Method::dense, {});
-  penalties("hs", PenaltyKind::hoyer_square, {2e-4, 1e-4, 5e-5, 4e-4}, {0.03, 0.08, 0.1});
+  // The weaker the penalty, the more of the distance to the wanted size is left to the cut.
+  penalties("hs", PenaltyKind::hoyer_square, {2e-4}, {0.03, 0.08, 0.1});
+  penalties("hs", PenaltyKind::hoyer_square, {1e-4}, {0.03, 0.1, 0.15});
+  penalties("hs", PenaltyKind::hoyer_square, {5e-5}, {0.03, 0.1, 0.2});
+  penalties("hs", PenaltyKind::hoyer_square, {4e-4}, {0.03, 0.08, 0.1});
   penalties("group-hs", PenaltyKind::group_hoyer_square, {2e-3, 1e-3, 5e-4, 4e-3}, {0.3, 0.5, 0.8});
   penalties("l1", PenaltyKind::l1, {3e-5, 1e-4, 6e-5, 1e-5}, {0.1, 0.3, 0.5});
   other("magnitude", "magnitude, one shot", Method::magnitude, {0.1, 0.05, 0.027, 0.016});
@@ -50,6 +54,14 @@ std::vector<Recipe> all_recipes() {
   penalties("tl1", PenaltyKind::transformed_l1, {2e-5, 6e-5, 1.5e-4, 1e-5}, {0.1, 0.3, 0.5});
   penalties("hoyer", PenaltyKind::hoyer, {0.02, 0.01, 0.005, 0.04}, {0.03, 0.05, 0.1});
   penalties("group-lasso", PenaltyKind::group_lasso, {1e-3, 5e-4, 2e-4, 1e-4}, {0.1, 0.25, 0.5});
+  for (double lambda : {0.1, 0.05, 0.2, 0.4})
+    all.push_back({.arm = concat("l0-", short_number(lambda)),
+                   .label = "L0 hard concrete",
+                   .network = Network::lenet_300_100,
+                   .method = Method::hard_concrete,
+                   .penalty = {PenaltyKind::none, lambda},
+                   .weight_decay = 0,
+                   .points = {0}});
   other("random-mask", "random mask", Method::random_mask, {0.1, 0.05, 0.027, 0.016});
   other("small-dense", "small dense", Method::small_dense, {0.2, 0.1, 0.06, 0.03});
   other("lenet5-dense", "dense", Method::dense, {}, Network::lenet_5);
@@ -107,9 +119,11 @@ std::string point_label(const Recipe& recipe, double point) {
 }
 
 std::string point_stage(const Recipe& recipe, double point) {
-  const char* stage = recipe.method == Method::penalty || recipe.method == Method::magnitude ? "finetune"
-                      : recipe.method == Method::iterative_magnitude                         ? "round"
-                                                                                             : "train";
+  const char* stage = recipe.method == Method::penalty || recipe.method == Method::magnitude ||
+                              recipe.method == Method::hard_concrete
+                          ? "finetune"
+                      : recipe.method == Method::iterative_magnitude ? "round"
+                                                                     : "train";
   return concat(stage, "-", point);
 }
 

@@ -29,10 +29,12 @@ struct Recipe {
   std::string label;  ///< in tables: "Hoyer-Square"
   Network network = Network::lenet_300_100;
   Method method = Method::penalty;
-  Penalty penalty;
+  Penalty
+      penalty;  ///< hard_concrete: lambda alone, for a loss of lambda / (training images) times the expected weights
   double weight_decay = 0;  ///< in the stage under the penalty
   /// penalty: multiples of each tensor's std; magnitude and random_mask: fractions of the weights that stay;
-  /// small_dense: fractions of the MACs; else empty.
+  /// small_dense: fractions of the MACs; hard_concrete: one point, 0, the
+  /// gates tell what is cut; dense: none.
   std::vector<double> points;
 };
 

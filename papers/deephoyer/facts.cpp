@@ -1,0 +1,205 @@
+#include "papers/deephoyer/facts.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "core/ops/elementwise.h"
+#include "core/ops/reduce.h"
+#include "core/parallel.h"
+#include "nn/compress/accounting.h"
+#include "nn/compress/shrink.h"
+#include "papers/deephoyer/training.h"
+
+namespace tenon::deephoyer {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+const Shape kOneImage = {1, 1, 28, 28};
+
+double seconds_of_forward(Module& net, const Variable& x) {
+  const auto start = std::chrono::steady_clock::now();
+  net(x);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+// Medians of alternating forwards of one batch, on one thread.
+void time_both(Module& dense, Module& shrunk, const Tensor& images, ShrunkFacts& facts) {
+  constexpr int64_t kBatch = 128;
+  constexpr int kWarm = 5, kRuns = 41;
+  const int threads = num_threads();
+  set_num_threads(1);
+  const Variable x(images.narrow(0, 0, std::min(kBatch, images.size(0))));
+  std::vector<double> dense_seconds, shrunk_seconds;
+  for (int i = 0; i < kWarm + kRuns; ++i) {
+    const double a = seconds_of_forward(dense, x), b = seconds_of_forward(shrunk, x);
+    if (i < kWarm) continue;
+    dense_seconds.push_back(a);
+    shrunk_seconds.push_back(b);
+  }
+  set_num_threads(threads);
+  facts.dense_ms = 1e3 * median(dense_seconds);
+  facts.shrunk_ms = 1e3 * median(shrunk_seconds);
+}
+
+double test_of(const Json& result, const char* stage, const char* part) {
+  const Json* found = result.find(stage);
+  return found == nullptr || found->is_null() ? kNan : found->at(part).as_real();
+}
+
+// The dense net that an arm starts from, if it starts from one.
+std::shared_ptr<Sequential> dense_net(const Plan& plan, const Recipe& recipe, int64_t seed) {
+  auto net = make_network(recipe.network, seed);
+  load_stage(*plan.folder, dense_recipe(recipe.network), seed, "dense", *net);
+  return net;
+}
+
+PointFacts point_facts(const Plan& plan, const Recipe& recipe, int64_t seed, const Json& result,
+                       const Json& at) {
+  PointFacts f;
+  f.recipe = &recipe;
+  f.seed = seed;
+  f.point = at.at("point").as_real();
+  f.before_test = test_of(result, "before", "test");
+  f.cut_test = test_of(at, "cut", "test");
+  f.cut_validation = test_of(at, "cut", "validation");
+  f.final_test = test_of(at, "final", "test");
+  f.final_validation = test_of(at, "final", "validation");
+  auto net = make_point_network(recipe, f.point, seed);
+  const bool starts_dense = recipe.method != Method::random_mask && recipe.method != Method::small_dense;
+  f.magnitude_cut_test = f.dense_test = f.hoyer_square_before = kNan;
+  if (recipe.method == Method::penalty) {
+    load_stage(*plan.folder, recipe, seed, "penalty", *net);
+    f.hoyer_square_before = measure(PenaltyKind::hoyer_square, net->parameters());
+  }
+  load_stage(*plan.folder, recipe, seed, point_stage(recipe, f.point), *net);
+  f.layers = layer_facts(*net);
+  for (const LayerFacts& layer : f.layers) f.weights += layer.weights, f.nonzero += layer.nonzero;
+  for (const Variable& p : net->parameters())
+    if (p.rank() < 2) f.biases += p.numel(), f.nonzero_biases += count_nonzero(p.value());
+  // A small dense net is compared with the full one.
+  auto full = make_network(recipe.network, seed);
+  f.dense_macs = account(*full, kOneImage).macs;
+  if (recipe.method == Method::small_dense) {
+    f.weights = 0;
+    for (const Variable& p : full->parameters()) f.weights += p.rank() >= 2 ? p.numel() : 0;
+  }
+  f.hoyer_square = measure(PenaltyKind::hoyer_square, net->parameters());
+  f.shrunk = shrunk_facts(*net, plan.problem->test.images, true);
+  if (starts_dense) {
+    auto dense = dense_net(plan, recipe, seed);
+    f.dense_test =
+        plan.folder->arm(dense_recipe(recipe.network).arm, seed).result().at("final").at("test").as_real();
+    if (recipe.penalty.kind == PenaltyKind::hoyer_square) {
+      NoGrad no_grad;
+      cut(*dense, cut_to_density(*dense, f.density())).apply();
+      f.magnitude_cut_test = accuracy(*dense, plan.problem->test);
+    }
+  }
+  return f;
+}
+
+ScaleFacts scale_facts(const Module& net) {
+  const Tensor w = net.parameters().front().value();
+  const Tensor ten = affine(w, 10, 0);
+  auto ratio = [&](PenaltyKind kind) { return measure(kind, ten) / measure(kind, w); };
+  return {std::fabs(ratio(PenaltyKind::hoyer_square) - 1), ratio(PenaltyKind::l1)};
+}
+
+}  // namespace
+
+std::vector<LayerFacts> layer_facts(const Module& net) {
+  std::vector<LayerFacts> layers;
+  for (const NamedVariable& p : net.named_parameters()) {
+    const Tensor& w = p.variable.value();
+    if (w.rank() < 2) continue;
+    layers.push_back({p.name.substr(0, p.name.rfind('.')), w.numel(), count_nonzero(w), w.size(0),
+                      count_live(w, 0), w.size(1), count_live(w, 1)});
+  }
+  return layers;
+}
+
+ShrunkFacts shrunk_facts(Sequential& net, const Tensor& images, bool timed) {
+  NoGrad no_grad;
+  const Shrunk shrunk = shrink(net, kOneImage);
+  ShrunkFacts facts;
+  facts.macs = account(*shrunk.network, kOneImage).macs;
+  // Units of every layer but the classes; an MLP is told by its inputs too.
+  std::string structure;
+  if (shrunk.inputs.size() > 1) structure = std::to_string(shrunk.inputs.size());
+  for (size_t i = 0; i + 1 < shrunk.layers.size(); ++i)
+    structure += concat(structure.empty() ? "" : "-", shrunk.layers[i].units.size());
+  facts.structure = structure;
+  const Variable x(images.narrow(0, 0, std::min<int64_t>(1000, images.size(0))));
+  const Tensor expected = net(x).value(), got = (*shrunk.network)(x).value();
+  const double largest = std::max(1.0, amax(abs(expected)).item());
+  facts.largest_error = amax(abs(sub(got, expected))).item() / largest;
+  if (timed) time_both(net, *shrunk.network, images, facts);
+  return facts;
+}
+
+Facts gather_facts(const Plan& plan, const std::vector<std::string>& arms,
+                   const std::vector<int64_t>& seeds) {
+  Facts facts;
+  for (const std::string& name : arms) {
+    const Recipe& recipe = recipe_of(name);
+    for (int64_t seed : seeds) {
+      experiment::ArmRun arm = plan.folder->arm(name, seed);
+      if (!arm.finished()) continue;
+      const Json result = arm.result();
+      if (recipe.method == Method::dense) {
+        facts.dense.push_back(
+            {&recipe, seed, test_of(result, "final", "test"), test_of(result, "final", "validation")});
+        if (!facts.scale) facts.scale = scale_facts(*dense_net(plan, recipe, seed));
+        continue;
+      }
+      for (const Json& at : result.at("points").items())
+        facts.points.push_back(point_facts(plan, recipe, seed, result, at));
+    }
+  }
+  return facts;
+}
+
+Json facts_json(const PointFacts& f) {
+  Json layers = Json::array();
+  for (const LayerFacts& layer : f.layers)
+    layers.push_back(Json::object({{"name", layer.name},
+                                   {"weights", layer.weights},
+                                   {"nonzero", layer.nonzero},
+                                   {"rows", layer.rows},
+                                   {"live_rows", layer.live_rows},
+                                   {"columns", layer.columns},
+                                   {"live_columns", layer.live_columns}}));
+  return Json::object(
+      {{"arm", f.recipe->arm},
+       {"seed", f.seed},
+       {"point", f.point},
+       {"test", Json::object({{"dense", f.dense_test},
+                              {"before", f.before_test},
+                              {"cut", f.cut_test},
+                              {"final", f.final_test}})},
+       {"validation", Json::object({{"cut", f.cut_validation}, {"final", f.final_validation}})},
+       {"layers", std::move(layers)},
+       {"weights", f.weights},
+       {"nonzero", f.nonzero},
+       {"biases", f.biases},
+       {"nonzero_biases", f.nonzero_biases},
+       {"density", f.density()},
+       {"hoyer_square", f.hoyer_square},
+       {"hoyer_square_before_cut", f.hoyer_square_before},
+       {"magnitude_cut_test", f.magnitude_cut_test},
+       {"dense_macs", f.dense_macs},
+       {"shrunk", Json::object({{"structure", f.shrunk.structure},
+                                {"macs", f.shrunk.macs},
+                                {"largest_error", f.shrunk.largest_error},
+                                {"dense_ms", f.shrunk.dense_ms},
+                                {"shrunk_ms", f.shrunk.shrunk_ms}})}});
+}
+
+}  // namespace tenon::deephoyer

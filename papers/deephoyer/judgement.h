@@ -1,0 +1,33 @@
+// The claims of the paper, and of this project's specification of it, judged on what a run measured.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "papers/deephoyer/facts.h"
+#include "papers/experiment/claims.h"
+#include "papers/experiment/options.h"
+
+namespace tenon::deephoyer {
+
+/// The same point of an arm over all seeds.
+struct Front {
+  const Recipe* recipe = nullptr;
+  double point = 0;
+  std::vector<const PointFacts*> seeds;
+
+  double mean(double (*figure)(const PointFacts&)) const;
+  double test() const;        ///< mean final accuracy on test images, in percent
+  double validation() const;  ///< the same on validation images: what choices are made by
+  double density() const;     ///< mean fraction of the weights, in percent
+  double macs() const;        ///< mean fraction of the MACs after shrinking, in percent
+};
+
+/// The points of all arms, in the order of the arms.
+std::vector<Front> fronts_of(const Facts& facts);
+
+/// All claims. Choices among points (which strength, which cut) are made on validation accuracy, never on test accuracy.
+/// Bars that were published for MNIST are not judged on other data, nor at smoke scale.
+std::vector<experiment::Claim> claims_of(const Facts& facts, const experiment::Options& options);
+
+}  // namespace tenon::deephoyer

@@ -1,0 +1,236 @@
+// DeepHoyer's stages end to end on made-up images: a killed run goes on to the same bits, whatever the number of
+// threads; and how the claims are judged.
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "core/parallel.h"
+#include "core/random.h"
+#include "data/datasets.h"
+#include "nn/checkpoint.h"
+#include "papers/deephoyer/judgement.h"
+#include "papers/deephoyer/training.h"
+#include "tests/temporary_folder.h"
+
+namespace tenon::deephoyer {
+namespace {
+
+// Ten patterns with noise: enough to be learned, never reported.
+Dataset patterns(int64_t count, uint64_t stream) {
+  Generator shapes(5, 1), noise(5, 100 + stream);
+  const std::vector<uint8_t> base = random_integers({10, 28, 28}, shapes, 0, 128, uint8).to_vector<uint8_t>();
+  const std::vector<uint8_t> grain =
+      random_integers({count, 28, 28}, noise, 0, 128, uint8).to_vector<uint8_t>();
+  Dataset set;
+  set.images = Tensor::empty({count, 1, 28, 28}, uint8);
+  set.labels = random_integers({count}, noise, 0, 10);
+  const std::vector<int64_t> labels = set.labels.to_vector<int64_t>();
+  auto* pixels = set.images.data<uint8_t>();
+  for (size_t i = 0; i < grain.size(); ++i)
+    pixels[i] = static_cast<uint8_t>(grain[i] + base[static_cast<size_t>(labels[i / 784]) * 784 + i % 784]);
+  return set;
+}
+
+Labelled labelled(const Dataset& set) {
+  Labelled out{Tensor::empty(set.images.shape()), set.labels};
+  bytes_to_unit(set.images.data<uint8_t>(), set.images.numel(), out.images.data<float>());
+  return out;
+}
+
+Problem made_up_problem() {
+  const Dataset train = patterns(1000, 1);
+  Problem problem;
+  problem.name = problem.description = "made-up patterns";
+  problem.source = std::make_shared<TensorSource>(train.images, train.labels);
+  for (int64_t i = 0; i < 1000; ++i) problem.train.push_back(i);
+  problem.validation = labelled(patterns(200, 2));
+  problem.test = labelled(patterns(200, 3));
+  return problem;
+}
+
+const char* const kArms[] = {"dense", "hs-2e-4", "l0-0.1"};
+
+// Runs the arms in `folder` at smoke scale; goes on with what is there.
+void run_in(const std::filesystem::path& path, int threads) {
+  const int before = num_threads();
+  set_num_threads(threads);
+  std::ostringstream progress;
+  experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
+  const Problem problem = made_up_problem();
+  const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress};
+  for (const char* arm : kArms) run_arm(plan, recipe_of(arm), 1);
+  set_num_threads(before);
+}
+
+std::string text_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+int64_t lines_in(const std::filesystem::path& path) {
+  const std::string text = text_of(path);
+  return std::count(text.begin(), text.end(), '\n');
+}
+
+void check_same_run(const std::filesystem::path& a, const std::filesystem::path& b) {
+  CHECK(text_of(a / "log.jsonl") == text_of(b / "log.jsonl"));
+  int files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(a / "arms")) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_regular_file() || name == "checkpoint.safetensors") continue;
+    INFO(entry.path().string());
+    ++files;
+    CHECK(text_of(entry.path()) == text_of(b / std::filesystem::relative(entry.path(), a)));
+  }
+  CHECK(files == 10);  // dense; penalty and three points; penalty and one point; three results
+}
+
+constexpr const char* kFolderVariable = "TENON_TEST_DEEPHOYER_FOLDER";
+
+}  // namespace
+
+// Not a test of its own: the process that the next test kills.
+TEST_CASE("deephoyer: the run that is killed" * doctest::skip()) {
+  if (const char* folder = std::getenv(kFolderVariable)) run_in(folder, 1);
+}
+
+TEST_CASE("deephoyer: a run that is killed with SIGKILL goes on to the same bits, on one thread and on two") {
+  const test::TemporaryFolder temporary;
+  const std::filesystem::path whole = temporary.path() / "whole", broken = temporary.path() / "broken";
+  run_in(whole, 2);
+  int killed = 0;
+  for (int64_t lines :
+       {1, 3, 6, 9}) {  // in the dense stage, under the penalty, while finetuning, among the gates
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      setenv(kFolderVariable, broken.c_str(), 1);
+      freopen("/dev/null", "w", stdout);
+      execl("/proc/self/exe", "tests", "--no-skip", "--test-case=deephoyer: the run that is killed", nullptr);
+      _exit(127);
+    }
+    int status = 0;
+    bool ended = false;
+    while (!(ended = waitpid(child, &status, WNOHANG) == child) && lines_in(broken / "log.jsonl") < lines)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (!ended) {
+      kill(child, SIGKILL);
+      waitpid(child, &status, 0);
+      killed += WIFSIGNALED(status) ? 1 : 0;
+    }
+  }
+  CHECK(killed >= 2);
+  run_in(broken, 1);
+  check_same_run(whole, broken);
+}
+
+TEST_CASE("deephoyer: learning rates fall exponentially from the first to the last epoch") {
+  const Stage stage{.name = "s", .epochs = 5, .penalty = {}, .begin_epoch = {}, .extra_loss = {}};
+  CHECK(lr_of(stage, 0) == doctest::Approx(1e-3));
+  CHECK(lr_of(stage, 2) == doctest::Approx(std::sqrt(1e-7)));
+  CHECK(lr_of(stage, 4) == doctest::Approx(1e-4));
+}
+
+TEST_CASE("deephoyer: masked weights stay zero through finetuning, and what was learned stays") {
+  const test::TemporaryFolder temporary;
+  run_in(temporary.path() / "run", 1);
+  experiment::RunFolder folder(temporary.path() / "run", Json::object({{"data", "made up"}}), true);
+  const Recipe& recipe = recipe_of("hs-2e-4");
+  auto before = make_network(recipe.network, 1), after = make_network(recipe.network, 1);
+  load_stage(folder, recipe, 1, "penalty", *before);
+  load_stage(folder, recipe, 1, point_stage(recipe, 0.1), *after);
+  const Masks masks = cut(*before, {.std_multiple = 0.1});
+  CHECK(masks.kept() < masks.total());
+  const std::vector<Variable> parameters = after->parameters();
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const std::vector<float> w = parameters[i].value().to_vector<float>();
+    const std::vector<uint8_t> keep = masks.entries()[i].keep.to_vector<uint8_t>();
+    for (size_t j = 0; j < w.size(); ++j)
+      if (keep[j] == 0) REQUIRE(w[j] == 0);
+  }
+  CHECK(accuracy(*after, made_up_problem().test) > 0.8);
+  CHECK_THROWS_WITH_AS(load_stage(folder, recipe, 2, "penalty", *before), doctest::Contains("seed 2"), Error);
+}
+
+// ---- claims ----------------------------------------------------------------------------------------------------
+
+namespace {
+
+PointFacts point_of(const char* arm, int64_t seed, double point, double test, double validation,
+                    int64_t nonzero) {
+  PointFacts f;
+  f.recipe = &recipe_of(arm);
+  f.seed = seed;
+  f.point = point;
+  f.final_test = test;
+  f.final_validation = validation;
+  f.dense_test = f.before_test = f.cut_test = 0.98;
+  f.magnitude_cut_test = 0.5;
+  f.weights = 100000;
+  f.nonzero = nonzero;
+  f.hoyer_square = 0.5 * static_cast<double>(nonzero);
+  f.dense_macs = 100000;
+  f.shrunk.macs = nonzero;
+  f.shrunk.dense_ms = 1;
+  f.shrunk.shrunk_ms = 0.1;
+  return f;
+}
+
+const experiment::Claim& claim_of(const std::vector<experiment::Claim>& claims, const std::string& id) {
+  for (const experiment::Claim& claim : claims)
+    if (claim.id == id) return claim;
+  fail("no claim ", id);
+}
+
+}  // namespace
+
+TEST_CASE("deephoyer: claims are judged at the point that validation accuracy chooses") {
+  Facts facts;
+  for (int64_t seed : {1, 2, 3}) {
+    facts.points.push_back(
+        point_of("hs-2e-4", seed, 0.03, 0.978, 0.990, 2600));  // chosen, though worse on test images
+    facts.points.push_back(point_of("hs-2e-4", seed, 0.08, 0.985, 0.980, 2000));
+    facts.points.push_back(point_of("hs-2e-4", seed, 0.1, 0.979, 0.979, 1500));
+  }
+  experiment::Options options;
+  options.data = "mnist";
+  options.seeds = 3;
+  const auto claims = claims_of(facts, options);
+  using experiment::judge;
+  using experiment::Verdict;
+  CHECK(judge(claim_of(claims, "1a")).verdict == Verdict::kFails);  // 97.8 < 97.9
+  CHECK(judge(claim_of(claims, "1b")).verdict == Verdict::kHolds);  // 97.9 at 1.5 %
+  CHECK(judge(claim_of(claims, "2a")).verdict == Verdict::kNotRun);
+  CHECK(judge(claim_of(claims, "3")).verdict == Verdict::kHolds);
+  CHECK(judge(claim_of(claims, "4")).verdict == Verdict::kHolds);
+  CHECK(judge(claim_of(claims, "6a")).verdict == Verdict::kNotRun);
+  CHECK(judge(claim_of(claims, "8b")).verdict == Verdict::kNotRun);
+  CHECK(judge(claim_of(claims, "8b")).reason.find("sparse matrices") != std::string::npos);
+}
+
+TEST_CASE("deephoyer: MNIST's bars are not judged on other data, nor at smoke scale, nor on fewer seeds") {
+  Facts facts;
+  facts.points.push_back(point_of("hs-2e-4", 1, 0.03, 0.999, 0.999, 100));
+  experiment::Options options;
+  options.data = "fashion_mnist";
+  using experiment::judge;
+  using experiment::Verdict;
+  CHECK(judge(claim_of(claims_of(facts, options), "1a")).verdict == Verdict::kNotJudged);
+  options.data = "mnist";
+  CHECK(judge(claim_of(claims_of(facts, options), "1a")).reason.find("3 seeds") != std::string::npos);
+  options.scale = experiment::Scale::kSmoke;
+  CHECK(judge(claim_of(claims_of(facts, options), "1a")).verdict == Verdict::kNotJudged);
+  options.scale = experiment::Scale::kPaper;  // the full schedule asks for one seed
+  CHECK(judge(claim_of(claims_of(facts, options), "1a")).verdict == Verdict::kHolds);
+}
+
+}  // namespace tenon::deephoyer
