@@ -71,6 +71,7 @@ for target in "${targets[@]}"; do
   # libFuzzer counts wall time; on a busy machine that is less processor time, so it is asked again for the rest.
   while ((used < seconds * 100)) && [[ $alive == yes ]]; do
     rest=$(((seconds * 100 - used + 99) / 100))
+    ((rest >= 20 || rest == seconds)) || rest=20 # below that it would hardly get past reading the inputs it has
     log=$out/fuzz_$target.log
     TIMEFORMAT='%U %S'
     cpu=$({ time "$out/fuzz_$target" -max_total_time=$rest -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
