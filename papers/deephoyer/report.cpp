@@ -130,12 +130,15 @@ void add_toy(Report& report, uint64_t seed) {
   weights.caption = "As small weights vanish τ rises and overtakes more of them.";
   weights.x_label = "step";
   weights.y_label = "|w|";
-  for (size_t i = 0; i < path.weights.size(); ++i)
-    weights.series.push_back({.name = concat("w", i + 1),
-                              .x = path.recorded,
-                              .y = path.weights[i],
-                              .marks = Marks::kLine,
-                              .labels = {}});
+  // One series for all weights: a point that is not finite ends a line.
+  Series sizes{.name = "|w|", .x = {}, .y = {}, .marks = Marks::kLine, .labels = {}};
+  for (const std::vector<double>& w : path.weights) {
+    sizes.x.insert(sizes.x.end(), path.recorded.begin(), path.recorded.end());
+    sizes.y.insert(sizes.y.end(), w.begin(), w.end());
+    sizes.x.push_back(NAN);
+    sizes.y.push_back(NAN);
+  }
+  weights.series.push_back(std::move(sizes));
   XyChart measure;
   measure.title = "HS and τ";
   measure.caption = "HS bounds the number of live weights from below.";
