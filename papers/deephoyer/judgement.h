@@ -1,4 +1,4 @@
-// The claims of the paper, and of this project's specification of it, judged on what a run measured.
+// The claims of the paper, as inequalities that these experiments must reach, judged on what a run measured.
 #pragma once
 
 #include <string>

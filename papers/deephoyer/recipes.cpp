@@ -1,6 +1,5 @@
-// Strengths and cuts: the paper's where it gives them, and a search around them (>= 4 strengths a method),
-// since an order of methods at one strength says little. The middle columns of the specification's quick runs
-// gave the std multiples.
+// Strengths and cuts: the paper's where it gives them, and a search around them (>= 4 strengths a method), since an order
+// of methods at one strength says little.
 #include "papers/deephoyer/recipes.h"
 
 #include <cmath>
