@@ -130,7 +130,9 @@ void clear_input(const ConvPlan& plan, int64_t image, int64_t images, int64_t fi
 // there.
 template <class T>
 void backward_input(const ConvPlan& plan, T* gx, const T* g, const T* weight) {
-  const ConvTiling tiling(plan);
+  ConvTiling tiling(plan);
+  constexpr int64_t kTasks = 8;
+  tiling.split_channels(kTasks / (tiling.image_blocks() * plan.groups));
   const int64_t blocks = tiling.channel_blocks(), width = tiling.max_columns();
   const int64_t work = plan.out_channels * tiling.channels * plan.taps() * width * tiling.tiles_per_image;
   const int64_t all_rows = plan.in_channels * plan.taps();

@@ -42,6 +42,13 @@ struct ConvTiling {
     images = std::clamp<int64_t>(std::min(limit, kShared) / all, 1, plan.images);
   }
 
+  /// Makes blocks of channels smaller until there are `count` of them, if channels allow: for kernels whose tasks are
+  /// blocks, where images and groups alone are too few to share among threads.
+  void split_channels(int64_t count) {
+    count = std::clamp<int64_t>(count, 1, plan_.in_channels);
+    channels = std::min(channels, (plan_.in_channels + count - 1) / count);
+  }
+
   int64_t channel_blocks() const { return (plan_.in_channels + channels - 1) / channels; }
   int64_t image_blocks() const { return (plan_.images + images - 1) / images; }
   int64_t tiles() const { return image_blocks() * tiles_per_image; }

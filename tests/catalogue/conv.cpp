@@ -11,13 +11,14 @@ namespace {
 // {images, in channels, out channels, in, kernel, {stride, padding, dilation, groups}}
 std::vector<ConvCase> conv_cases(Draw& d) {
   if (d.is(Size::large))
-    return {{9, 5, 17, {30, 29}, {3, 3}, {.padding = {1}}},  // tiles within an image
-            {40, 20, 12, {8, 8}, {5, 5}, {}},                // several images a tile
+    return {{2, 40, 4, {20, 30}, {3, 3}, {.padding = {1}}},  // tiles within an image
+            {1, 30, 2, {3000}, {5}, {.padding = {3}}},       // tiles within a line
+            {30, 8, 6, {8, 8}, {5, 5}, {}},                  // several images a tile
             {3, 70, 9, {11, 12}, {3, 3}, {.stride = {2}}},   // several blocks of channels
-            {2, 4, 6, {12, 13, 14}, {3, 3, 3}, {.padding = {1}}},
+            {1, 16, 4, {9, 10, 11}, {3, 3, 3}, {.padding = {1}}},
             {4, 32, 24, {17, 16}, {1, 1}, {}},
             {6, 24, 24, {20, 20}, {3, 3}, {.padding = {1}, .groups = 24}},
-            {5, 8, 8, {700}, {9}, {.padding = {4}, .dilation = {1}}}};
+            {3, 4, 4, {700}, {9}, {.padding = {4}, .dilation = {2}}}};
   if (d.is(Size::one))
     return {{1, 1, 1, {1}, {1}, {}},
             {1, 1, 1, {1, 1}, {1, 1}, {}},
@@ -54,7 +55,7 @@ Tensor channels_inside(const Tensor& x) {
   return x.permute(inside).contiguous().permute(back);
 }
 bool with_channels_last(Draw& d, const ConvCase& c) {
-  return c.in_channels > 1 && c.in.rank() == 2 && !d.is(Size::odd);
+  return c.in_channels > 1 && c.in.rank() >= 2 && !d.is(Size::odd);
 }
 
 Array convolved(const ConvCase& c, const Arrays& in) {
