@@ -17,6 +17,18 @@ thread_local bool anomaly = false;
 // Whose rule runs, for the error of a stale saved tensor.
 thread_local const char* running_op = "";
 
+// Sets it for a scope; rules may walk a tape of their own, so scopes nest.
+class RunningOp {
+ public:
+  explicit RunningOp(const char* op) : before_(std::exchange(running_op, op)) {}
+  ~RunningOp() { running_op = before_; }
+  RunningOp(const RunningOp&) = delete;
+  RunningOp& operator=(const RunningOp&) = delete;
+
+ private:
+  const char* before_;
+};
+
 struct OlderFirst {
   bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const {
     return a->sequence() < b->sequence();
@@ -138,9 +150,11 @@ class Walk {
     return leads_[&node];
   }
 
-  void run_hooks(Node& node) {
+  using Incoming = std::vector<Variable, PoolAllocator<Variable>>;
+
+  void run_hooks(const Node& node, Incoming& incoming) {
     for (const auto& [output, hook] : node.hooks) {
-      Variable& grad = node.incoming_[static_cast<size_t>(output)];
+      Variable& grad = incoming[static_cast<size_t>(output)];
       if (!grad.defined()) continue;
       Variable replaced = hook(grad);
       if (!replaced.defined()) continue;
@@ -151,24 +165,24 @@ class Walk {
   }
 
   void visit(const std::shared_ptr<Node>& node) {
-    run_hooks(*node);
+    // Taken off the node first: whatever is thrown below, the node is clean for another walk.
+    Incoming incoming = std::move(node->incoming_);
+    node->incoming_.clear();
+    run_hooks(*node, incoming);
     auto target = restricted_ ? targets_.find(node.get()) : targets_.end();
     if (target != targets_.end())
-      for (Target& t : target->second) t.gradient = node->incoming_[static_cast<size_t>(t.output)];
+      for (Target& t : target->second) t.gradient = incoming[static_cast<size_t>(t.output)];
     bool is_leaf = node->edges().empty() && node->sequence() == 0;
-    if ((restricted_ && is_leaf) || !any_edge_leads(*node)) return forget(*node);
-    if (options_.create_graph && node->once_reason != nullptr) {
-      forget(*node);
+    if ((restricted_ && is_leaf) || !any_edge_leads(*node)) return;
+    if (options_.create_graph && node->once_reason != nullptr)
       fail("backward: the gradient of ", node->op(), " cannot be differentiated again: ", node->once_reason);
-    }
     // [apply]
     slots_.assign(node->edges().size(), Variable());
     Gradients out(*node, slots_);
-    std::vector<Variable, PoolAllocator<Variable>> incoming = std::move(node->incoming_);
-    node->incoming_.clear();
-    const char* outer_op = std::exchange(running_op, node->op());  // a rule may walk a tape of its own
-    node->apply(incoming, out);
-    running_op = outer_op;
+    {
+      RunningOp running(node->op());
+      node->apply(incoming, out);
+    }
     incoming.clear();
     if (!options_.retain_graph && !options_.create_graph) node->release();
     for (size_t i = 0; i < slots_.size(); ++i) {
