@@ -37,8 +37,8 @@ TIDY_SOURCES = $(filter %.cpp,$(if $(filter all,$(LINT_BASE)),$(SOURCES),$(shell
 lint: | installed
 	@$(call install,$(LINT_PACKAGES))
 	@clang-format --dry-run -Werror $(SOURCES) && echo "format: clean"
-	@printf '%s\n' $(TIDY_SOURCES) | xargs -r -P $(NPROC) -n 4 clang-tidy --quiet --warnings-as-errors='*' 2>/dev/null -- \
-	  -std=c++20 -I. -isystem /usr/include/eigen3 -DTENON_CUDA_EMULATED && echo "clang-tidy: clean"
+	@printf '%s\n' $(TIDY_SOURCES) | xargs -r -P $(NPROC) -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- \
+	  -std=c++20 -I. -isystem /usr/include/eigen3 -DTENON_CUDA_EMULATED 2>/dev/null' clang-tidy && echo "clang-tidy: clean"
 	@cppcheck --std=c++20 --quiet --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck -j $(NPROC) \
 	  --enable=warning,performance,portability -I. core autograd data nn papers cuda/runtime cuda/emulation bench && echo "cppcheck: clean"
 

@@ -75,14 +75,18 @@ TEST_CASE("house: every op declared in core/ops is in core/ops/list.inc") {
   const auto ops = listed();
   const auto declared = functions_in("core/ops");
   CHECK(declared.size() > 60);
-  for (const auto& [name, function] : declared) {
+  for (const auto& item : declared) {
+    const std::string& name =
+        item.first;  // no structured bindings: clang 14 cannot use them within CHECK_MESSAGE
+    const Function& function = item.second;
     if (!declares_ops(function.header) || !is_op_result(function.result) || not_ops().count(name)) continue;
     CHECK_MESSAGE(
         ops.count(name) == 1, function.header, " declares ", name,
         ", which is not in core/ops/list.inc (nor among the functions that are no ops, with the reason, in "
         "tests/house/ops_listed_test.cpp)");
   }
-  for (const auto& [name, reason] : not_ops()) {
+  for (const auto& item : not_ops()) {
+    const std::string &name = item.first, &reason = item.second;
     CHECK_MESSAGE(declared.count(name) > 0, name, " is excused from the list but declared nowhere");
     CHECK_MESSAGE(ops.count(name) == 0, name, " is in the list and excused from it");
     CHECK(!reason.empty());
@@ -93,7 +97,9 @@ TEST_CASE("house: what core/ops/list.inc names is declared") {
   const auto in_core = functions_in("core/ops");
   const auto in_autograd = functions_in("autograd/ops");
   const std::string tensor = without_comments(read_file("core/tensor.h"));
-  for (const auto& [name, info] : listed()) {
+  for (const auto& item : listed()) {
+    const std::string& name = item.first;
+    const tenon::contract::OpInfo& info = item.second;
     // Views are methods of Tensor.
     bool method = !match_first(tensor, "Tensor " + name + "\\(").empty();
     CHECK_MESSAGE((in_core.count(name) > 0 || method), name,
