@@ -14,7 +14,9 @@ namespace tenon::cpu {
 namespace {
 
 constexpr int64_t kLanes = 32;
-constexpr int64_t kPiece = 1 << 14;  // numbers behind one partial sum
+// Numbers behind one partial sum: enough to pay for joining the lanes, few enough that the pieces of all
+// channels follow one another through memory (or through the cache).
+constexpr int64_t kPiece = 1 << 12;
 
 struct Sums {
   double a = 0, ab = 0;
@@ -74,7 +76,7 @@ struct Partials {
 
 template <bool kWithGradient, class T>
 std::vector<Sums> sums_of_runs(const NormBlock& block, const T* x, const T* g, const double* centre) {
-  const int64_t runs = std::max<int64_t>(1, kPiece / block.inner);  // of one piece
+  const int64_t runs = std::max<int64_t>(1, kPiece / 2 / block.inner);  // of one piece
   const int64_t length = std::min(block.inner, kPiece);
   const int64_t down = (block.outer + runs - 1) / runs, across = (block.inner + length - 1) / length;
   const int64_t step = block.channels * block.inner;

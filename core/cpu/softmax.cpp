@@ -1,5 +1,7 @@
-// Rows are handled in strips: `width` rows that lie side by side (columns of the block), or one row whose
-// numbers lie side by side. Either way the inner loops run over neighbours in memory and become SIMD.
+// Rows are handled in strips of neighbours, so that the inner loops run along memory and become SIMD:
+//   columns     64 rows that lie side by side
+//   long rows   one row, whose numbers lie side by side
+//   short rows  64 rows one after another, turned into columns in a buffer: joining lanes would cost more
 #include "core/cpu/softmax.h"
 
 #include <cmath>
@@ -12,27 +14,33 @@
 namespace tenon::cpu {
 namespace {
 
-constexpr int64_t kWidth = 64;  // rows of a strip, and lanes of a sum
+constexpr int64_t kWidth = 64;  // rows of a strip
+constexpr int64_t kLanes = 32;  // of a sum or maximum along one long row
+constexpr int64_t kShort = 32;  // numbers of the longest short row
+
+// `width` rows of n numbers, number i of row l at i * step + l. One long row has step and width 1.
+template <class T>
+struct Strip {
+  int64_t first;  // which row is row 0
+  int64_t n, step, width;
+  const T* x;
+  T* y;              // where the result goes, laid out as x; null if there is none
+  T m[kWidth];       // largest number of each row
+  double s[kWidth];  // sum of e^(x - m)
+  bool is_row() const { return step == 1; }
+};
 
 // Joins lanes pairwise, in a fixed order.
 template <class A, class Join>
-A join_lanes(A (&lane)[kWidth], Join join) {
-  for (int64_t width = kWidth / 2; width > 0; width /= 2)
+A join_lanes(A (&lane)[kLanes], Join join) {
+  for (int64_t width = kLanes / 2; width > 0; width /= 2)
     for (int64_t l = 0; l < width; ++l) lane[l] = join(lane[l], lane[l + width]);
   return lane[0];
 }
 
-// Rows side by side: `width` of them, their numbers `step` apart. m and s receive what each row's formulas
-// need.
-template <class T>
-struct Strip {
-  T m[kWidth];       // largest number
-  double s[kWidth];  // sum of e^(x - m)
-};
-
 // NaN wins, so that it reaches every result of its row.
 template <class T>
-void strip_max(const T* x, int64_t n, int64_t step, int64_t width, T* m) {
+void column_max(const T* x, int64_t n, int64_t step, int64_t width, T* m) {
   for (int64_t l = 0; l < width; ++l) m[l] = -std::numeric_limits<T>::infinity();
   for (int64_t i = 0; i < n; ++i)
     for (int64_t l = 0; l < width; ++l) m[l] = math::maximum(x[i * step + l], m[l]);
@@ -40,15 +48,10 @@ void strip_max(const T* x, int64_t n, int64_t step, int64_t width, T* m) {
 
 template <class T>
 T row_max(const T* x, int64_t n) {
-  const int64_t whole = n / kWidth * kWidth;
-  T m = -std::numeric_limits<T>::infinity();
-  if (whole > 0) {
-    T lane[kWidth];
-    strip_max(x, n / kWidth, kWidth, kWidth, lane);
-    m = join_lanes(lane, [](T a, T b) { return math::maximum(a, b); });
-  }
-  for (int64_t i = whole; i < n; ++i) m = math::maximum(x[i], m);
-  return m;
+  T lane[kLanes];
+  column_max(x, n / kLanes, kLanes, kLanes, lane);
+  for (int64_t i = n / kLanes * kLanes; i < n; ++i) lane[i % kLanes] = math::maximum(x[i], lane[i % kLanes]);
+  return join_lanes(lane, [](T a, T b) { return math::maximum(a, b); });
 }
 
 // e^(x - m) of k neighbours into e, where m is one number (step 0) or one each (step 1).
@@ -58,63 +61,29 @@ void exps(const T* x, const T* m, int64_t k, T* e) {
   for (int64_t l = 0; l < k; ++l) e[l] = math::exp(x[l] - m[kStep * l]);
 }
 
-// Sums e^(x - m), storing the exponentials where `e` is given.
-template <class T>
-void strip_sums(const T* x, int64_t n, int64_t step, int64_t width, Strip<T>& strip, T* e) {
+// Finds m and s. With kStore the exponentials are left in y.
+template <bool kStore, class T>
+void prepare(Strip<T>& strip) {
   T scratch[kWidth];
-  for (int64_t l = 0; l < width; ++l) strip.s[l] = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    T* to = e ? e + i * step : scratch;
-    exps<1>(x + i * step, strip.m, width, to);
-    for (int64_t l = 0; l < width; ++l) strip.s[l] += static_cast<double>(to[l]);
-  }
-}
-
-template <class T>
-double row_sum(const T* x, int64_t n, T m, T* e) {
-  T scratch[kWidth];
-  const int64_t whole = n / kWidth * kWidth;
-  double s = 0;
-  if (whole > 0) {
-    double lane[kWidth] = {};
-    for (int64_t i = 0; i < whole; i += kWidth) {
-      T* to = e ? e + i : scratch;
-      exps<0>(x + i, &m, kWidth, to);
-      for (int64_t l = 0; l < kWidth; ++l) lane[l] += static_cast<double>(to[l]);
+  if (strip.is_row()) {
+    const T m = row_max(strip.x, strip.n);  // a local, which no store into y can change
+    strip.m[0] = m;
+    double lane[kLanes] = {};
+    for (int64_t i = 0; i < strip.n; i += kLanes) {
+      const int64_t k = std::min(kLanes, strip.n - i);
+      T* e = kStore ? strip.y + i : scratch;
+      exps<0>(strip.x + i, &m, k, e);
+      for (int64_t l = 0; l < k; ++l) lane[l] += static_cast<double>(e[l]);
     }
-    s = join_lanes(lane, [](double a, double b) { return a + b; });
+    strip.s[0] = join_lanes(lane, [](double a, double b) { return a + b; });
+    return;
   }
-  T* to = e ? e + whole : scratch;
-  exps<0>(x + whole, &m, n - whole, to);
-  for (int64_t l = 0; l < n - whole; ++l) s += static_cast<double>(to[l]);
-  return s;
-}
-
-// Calls f(first row, offset of its first number, width) for every strip, in parallel. `width` rows lie side
-// by side, or width is 1 and the numbers of the row do. Chunks are cut by the block's size alone.
-template <class F>
-void for_each_strip(const SoftmaxBlock& block, F&& f) {
-  const int64_t strips = (block.inner + kWidth - 1) / kWidth;
-  const int64_t rows_of_strip = std::min(block.inner, kWidth);
-  parallel_for(block.outer * strips, grain_for_flops(16 * block.n * rows_of_strip),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t job = begin; job < end; ++job) {
-                   const int64_t o = job / strips, column = job % strips * kWidth;
-                   f(o * block.inner + column, o * block.n * block.inner + column,
-                     std::min(kWidth, block.inner - column));
-                 }
-               });
-}
-
-// Fills m and s of a strip; with `e`, stores the exponentials there (laid out as x).
-template <class T>
-void prepare(const SoftmaxBlock& block, const T* x, int64_t width, Strip<T>& strip, T* e) {
-  if (block.inner == 1) {
-    strip.m[0] = row_max(x, block.n);
-    strip.s[0] = row_sum(x, block.n, strip.m[0], e);
-  } else {
-    strip_max(x, block.n, block.inner, width, strip.m);
-    strip_sums(x, block.n, block.inner, width, strip, e);
+  column_max(strip.x, strip.n, strip.step, strip.width, strip.m);
+  for (int64_t l = 0; l < strip.width; ++l) strip.s[l] = 0;
+  for (int64_t i = 0; i < strip.n; ++i) {
+    T* e = kStore ? strip.y + i * strip.step : scratch;
+    exps<1>(strip.x + i * strip.step, strip.m, strip.width, e);
+    for (int64_t l = 0; l < strip.width; ++l) strip.s[l] += static_cast<double>(e[l]);
   }
 }
 
@@ -125,51 +94,87 @@ double log_sum(const Strip<T>& strip, int64_t l) {
   return std::isinf(m) ? m : m + std::log(strip.s[l]);
 }
 
-// y = f(l, y or x), over a strip: l is the row within it.
+// y = f(l, from), over a strip: l is the row within it, `from` is x or y.
 template <class T, class F>
-void for_each_in_strip(const SoftmaxBlock& block, int64_t width, T* y, const T* x, F&& f) {
-  if (block.inner == 1) {
+void map(const Strip<T>& strip, const T* from, F&& f) {
+  if (strip.is_row()) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < block.n; ++i) y[i] = f(0, x[i]);
+    for (int64_t i = 0; i < strip.n; ++i) strip.y[i] = f(0, from[i]);
     return;
   }
-  for (int64_t i = 0; i < block.n; ++i) {
-    T* to = y + i * block.inner;
-    const T* from = x + i * block.inner;
+  for (int64_t i = 0; i < strip.n; ++i) {
+    T* to = strip.y + i * strip.step;
+    const T* p = from + i * strip.step;
 #pragma GCC ivdep
-    for (int64_t l = 0; l < width; ++l) to[l] = f(l, from[l]);
+    for (int64_t l = 0; l < strip.width; ++l) to[l] = f(l, p[l]);
   }
+}
+
+// `rows` short rows as columns, and back.
+template <class T, class F>
+void as_columns(int64_t first, int64_t rows, int64_t n, T* y, const T* x, F&& f) {
+  T in[kShort * kWidth], out[kShort * kWidth];
+  for (int64_t l = 0; l < rows; ++l)
+    for (int64_t i = 0; i < n; ++i) in[i * kWidth + l] = x[l * n + i];
+  Strip<T> strip{first, n, kWidth, rows, in, y ? out : nullptr, {}, {}};
+  f(strip);
+  if (y == nullptr) return;
+  for (int64_t l = 0; l < rows; ++l)
+    for (int64_t i = 0; i < n; ++i) y[l * n + i] = out[i * kWidth + l];
+}
+
+// Calls f(strip) for every strip, in parallel; y may be null. Chunks are cut by the block's size alone.
+template <class T, class F>
+void for_each_strip(const SoftmaxBlock& block, T* y, const T* x, F&& f) {
+  const int64_t n = block.n, inner = block.inner;
+  auto in_y = [y](int64_t at) { return y ? y + at : nullptr; };
+  if (inner == 1 && n <= kShort) {
+    const int64_t strips = (block.outer + kWidth - 1) / kWidth;
+    parallel_for(strips, grain_for_flops(16 * n * kWidth), [&](int64_t begin, int64_t end) {
+      for (int64_t first = begin * kWidth; first < std::min(end * kWidth, block.outer); first += kWidth)
+        as_columns(first, std::min(kWidth, block.outer - first), n, in_y(first * n), x + first * n, f);
+    });
+    return;
+  }
+  const int64_t strips = (inner + kWidth - 1) / kWidth;
+  const int64_t grain = grain_for_flops(16 * n * std::min(inner, kWidth));
+  parallel_for(block.outer * strips, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t o = job / strips, column = job % strips * kWidth, at = o * n * inner + column;
+      Strip<T> strip;
+      strip.first = o * inner + column;
+      strip.n = n, strip.step = inner, strip.width = std::min(kWidth, inner - column);
+      strip.x = x + at, strip.y = in_y(at);
+      f(strip);
+    }
+  });
 }
 
 template <class T>
 void softmax_typed(const SoftmaxBlock& block, T* y, const T* x) {
-  for_each_strip(block, [&](int64_t, int64_t at, int64_t width) {
-    Strip<T> strip;
-    prepare(block, x + at, width, strip, y + at);
+  for_each_strip(block, y, x, [](Strip<T>& strip) {
+    prepare<true>(strip);
     T scale[kWidth];
-    for (int64_t l = 0; l < width; ++l) scale[l] = static_cast<T>(1 / strip.s[l]);
-    for_each_in_strip(block, width, y + at, y + at, [&](int64_t l, T e) { return e * scale[l]; });
+    for (int64_t l = 0; l < strip.width; ++l) scale[l] = static_cast<T>(1 / strip.s[l]);
+    map(strip, strip.y, [&](int64_t l, T e) { return e * scale[l]; });
   });
 }
 
 template <class T>
 void log_softmax_typed(const SoftmaxBlock& block, T* y, const T* x) {
-  for_each_strip(block, [&](int64_t, int64_t at, int64_t width) {
-    Strip<T> strip;
-    prepare<T>(block, x + at, width, strip, nullptr);
+  for_each_strip(block, y, x, [](Strip<T>& strip) {
+    prepare<false>(strip);
     T log_s[kWidth];
-    for (int64_t l = 0; l < width; ++l) log_s[l] = static_cast<T>(std::log(strip.s[l]));
-    for_each_in_strip(block, width, y + at, x + at,
-                      [&](int64_t l, T v) { return (v - strip.m[l]) - log_s[l]; });
+    for (int64_t l = 0; l < strip.width; ++l) log_s[l] = static_cast<T>(std::log(strip.s[l]));
+    map(strip, strip.x, [&](int64_t l, T v) { return (v - strip.m[l]) - log_s[l]; });
   });
 }
 
 template <class T>
 void logsumexp_typed(const SoftmaxBlock& block, T* y, const T* x) {
-  for_each_strip(block, [&](int64_t row, int64_t at, int64_t width) {
-    Strip<T> strip;
-    prepare<T>(block, x + at, width, strip, nullptr);
-    for (int64_t l = 0; l < width; ++l) y[row + l] = static_cast<T>(log_sum(strip, l));
+  for_each_strip<T>(block, nullptr, x, [y](Strip<T>& strip) {
+    prepare<false>(strip);
+    for (int64_t l = 0; l < strip.width; ++l) y[strip.first + l] = static_cast<T>(log_sum(strip, l));
   });
 }
 
@@ -178,19 +183,19 @@ void cross_entropy_typed(const SoftmaxBlock& block, T* loss, const T* x, const i
                          double smoothing) {
   const int64_t rows = block.outer * block.inner;
   std::vector<double> losses(static_cast<size_t>(rows));
-  for_each_strip(block, [&](int64_t row, int64_t at, int64_t width) {
-    Strip<T> strip;
-    prepare<T>(block, x + at, width, strip, nullptr);
-    for (int64_t l = 0; l < width; ++l) {
-      const T* p = x + at + l;
+  for_each_strip<T>(block, nullptr, x, [&](Strip<T>& strip) {
+    prepare<false>(strip);
+    for (int64_t l = 0; l < strip.width; ++l) {
+      const T* p = strip.x + l;
+      const int64_t row = strip.first + l;
       const double m = static_cast<double>(strip.m[l]);
-      double target = (1 - smoothing) * (static_cast<double>(p[labels[row + l] * block.inner]) - m);
+      double target = (1 - smoothing) * (static_cast<double>(p[labels[row] * strip.step]) - m);
       if (smoothing != 0) {
         double total = 0;
-        for (int64_t i = 0; i < block.n; ++i) total += static_cast<double>(p[i * block.inner]) - m;
-        target += smoothing / static_cast<double>(block.n) * total;
+        for (int64_t i = 0; i < strip.n; ++i) total += static_cast<double>(p[i * strip.step]) - m;
+        target += smoothing / static_cast<double>(strip.n) * total;
       }
-      losses[static_cast<size_t>(row + l)] = std::log(strip.s[l]) - target;
+      losses[static_cast<size_t>(row)] = std::log(strip.s[l]) - target;
     }
   });
   double total = 0;
@@ -204,13 +209,12 @@ void cross_entropy_backward_typed(const SoftmaxBlock& block, T* dx, const T* g, 
   const double share = static_cast<double>(*g) / static_cast<double>(block.outer * block.inner);
   const T uniform = static_cast<T>(share * smoothing / static_cast<double>(block.n));
   const T chosen = static_cast<T>(share * (1 - smoothing));
-  for_each_strip(block, [&](int64_t row, int64_t at, int64_t width) {
-    Strip<T> strip;
-    prepare(block, x + at, width, strip, dx + at);
+  for_each_strip(block, dx, x, [&](Strip<T>& strip) {
+    prepare<true>(strip);
     T scale[kWidth];
-    for (int64_t l = 0; l < width; ++l) scale[l] = static_cast<T>(share / strip.s[l]);
-    for_each_in_strip(block, width, dx + at, dx + at, [&](int64_t l, T e) { return e * scale[l] - uniform; });
-    for (int64_t l = 0; l < width; ++l) dx[at + l + labels[row + l] * block.inner] -= chosen;
+    for (int64_t l = 0; l < strip.width; ++l) scale[l] = static_cast<T>(share / strip.s[l]);
+    map(strip, strip.y, [&](int64_t l, T e) { return e * scale[l] - uniform; });
+    for (int64_t l = 0; l < strip.width; ++l) strip.y[labels[strip.first + l] * strip.step + l] -= chosen;
   });
 }
 

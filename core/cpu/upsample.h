@@ -10,8 +10,8 @@ namespace tenon {
 
 /// Where output j of an axis looks, n_in elements in, n_out out:
 ///   nearest         element floor(j n_in / n_out)
-///   linear          position (j + 1/2) n_in / n_out - 1/2, not below 0: elements are cells whose centres meet
-///   linear_aligned  position j (n_in - 1) / (n_out - 1), 0 if n_out = 1: the first and the last elements meet
+///   linear          position (j + 1/2) n_in / n_out - 1/2, not below 0: elements are cells, borders meet
+///   linear_aligned  position j (n_in - 1) / (n_out - 1), 0 if n_out = 1: first and last elements meet
 /// A position between two elements mixes them; beyond the last there is only the last.
 enum class Resample { nearest, linear, linear_aligned };
 

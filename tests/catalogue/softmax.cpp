@@ -35,7 +35,8 @@ struct Variant {
 
 // The last axis (long and short rows), the first, and one in the middle.
 std::vector<Variant> variants(Draw& d) {
-  if (d.is(Size::large)) return {{{3000, 10}, 1}, {{7, 20001}, 1}, {{30, 3000}, 0}, {{5, 9, 1500}, 1}};
+  if (d.is(Size::large))
+    return {{{3000, 10}, 1}, {{200, 33}, 1}, {{7, 20001}, 1}, {{30, 3000}, 0}, {{5, 9, 1500}, 1}};
   int64_t m = d.extent(3, 2, 0), n = d.is(Size::empty) ? 3 : d.extent(4, 17, 0);
   std::vector<Variant> out = {{{m, n}, 1}, {{n, m}, 0}, {{2, n, m}, 1}, {{n}, 0}};
   if (d.is(Size::empty)) out.push_back({{n, 0}, 1});  // rows of no elements
