@@ -56,9 +56,9 @@ $(PEERS)/ready:
 	@python3 -m venv $(PEERS) && $(PEERS)/bin/pip install -q torch numpy && touch $@
 
 # ---- housekeeping ----------------------------------------------------------------------------------------------------
-# Some headers are for core/ops/*.cpp alone.
-HEADERS := $(filter-out core/ops/dispatch.h core/ops/iteration.h core/ops/list_call.h,$(wildcard core/*.h core/ops/*.h autograd/*.h \
-  autograd/ops/*.h data/*.h nn/*.h nn/*/*.h))
+# Some headers are for .cpp files of the tree alone.
+HEADERS := $(filter-out core/ops/dispatch.h core/ops/image.h core/ops/iteration.h core/ops/list_call.h, \
+  $(wildcard core/*.h core/ops/*.h autograd/*.h autograd/ops/*.h data/*.h nn/*.h nn/*/*.h))
 #: install | 5 s | libtenon.a, headers and a pkg-config file under PREFIX (default /usr/local)
 install: $(LIB)
 	@for h in $(HEADERS); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/tenon/$$h; done
