@@ -20,7 +20,7 @@ int main() {
   Variable inputs(x);
   Variable targets = 3.0 * inputs - 0.5 + Variable(random_normal({256, 1}, generator, 0, 0.01));
 
-  Linear line(1, 1, {}, generator);
+  Linear line(1, 1, Bias::yes, generator);
   SGD optimizer(line.named_parameters(), {.lr = 0.1, .momentum = 0.9});
   for (int step = 0; step < 200; ++step) {
     line.zero_grad();
