@@ -1,76 +1,110 @@
 #include "autograd/checkpoint.h"
 
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/reduce.h"
+#include <utility>
+
 #include "autograd/tape.h"
 
 namespace tenon {
 namespace {
 
-// Puts generators to given states for a scope, then back to where they stood.
-class GeneratorScope {
+thread_local bool running_again = false;
+
+// Generators and where they stand.
+using Positions = std::vector<std::pair<Generator*, Generator>>;
+
+Positions positions_of(const std::vector<Generator*>& generators) {
+  Positions positions;
+  for (Generator* generator : generators) positions.emplace_back(generator, *generator);
+  return positions;
+}
+
+// Generators are set back for the second run of a segment, which is recorded.
+class SecondRun {
  public:
-  GeneratorScope(const std::vector<Generator*>& generators, const std::vector<Generator>& states)
-      : generators_(generators) {
-    for (size_t i = 0; i < generators.size(); ++i) {
-      before_.push_back(*generators[i]);
-      *generators[i] = states[i];
+  explicit SecondRun(const Positions& start) : again_before_(running_again) {
+    for (const auto& [generator, position] : start) {
+      before_.emplace_back(generator, *generator);
+      *generator = position;
     }
+    running_again = true;
   }
-  ~GeneratorScope() {
-    for (size_t i = 0; i < generators_.size(); ++i) *generators_[i] = before_[i];
+  ~SecondRun() {
+    for (const auto& [generator, position] : before_) *generator = position;
+    running_again = again_before_;
   }
-  GeneratorScope(const GeneratorScope&) = delete;
-  GeneratorScope& operator=(const GeneratorScope&) = delete;
+  SecondRun(const SecondRun&) = delete;
+  SecondRun& operator=(const SecondRun&) = delete;
 
  private:
-  const std::vector<Generator*>& generators_;
-  std::vector<Generator> before_;
+  Positions before_;
+  bool again_before_;
+  RecordingScope recording_{true};
+};
+
+// The same numbers at a place of its own on the tape, so that an input given twice has two gradients.
+Variable handle(const Variable& x) {
+  return record("checkpoint", x.value(), {x}, [](const Variable& g, Gradients& out) { out.set(0, g); });
+}
+
+// What backward needs to run a segment again.
+struct Rerun {
+  VariableFunction segment;
+  std::vector<Saved> inputs;
+  std::vector<Saved> outside;  // what else the segment used that has a gradient
+  std::vector<Shape> shapes;   // of the outputs
+  Positions start;
+
+  void operator()(std::span<const Variable> grads, Gradients& out) const {
+    const bool create_graph = recording();
+    std::vector<Variable> places, outputs, output_grads;
+    {
+      SecondRun scope(start);
+      std::vector<Variable> given;
+      for (const Saved& input : inputs) given.push_back(input().requires_grad() ? handle(input()) : input());
+      places = given;
+      for (const Saved& variable : outside) places.push_back(variable());
+      std::vector<Variable> all = segment(given);
+      TENON_CHECK(all.size() == shapes.size(), "checkpoint: the segment gave ", shapes.size(),
+                  " outputs, and ", all.size(), " when it ran again");
+      for (size_t i = 0; i < all.size(); ++i) {
+        TENON_CHECK(all[i].shape() == shapes[i], "checkpoint: output ", i, " of the segment had shape ",
+                    shapes[i], ", and ", all[i].shape(), " when it ran again");
+        if (!grads[i].defined() || !all[i].requires_grad()) continue;
+        outputs.push_back(all[i]);
+        output_grads.push_back(grads[i]);
+      }
+    }
+    std::vector<Variable> result =
+        gradients(outputs, places, output_grads, {.create_graph = create_graph, .stop_at_inputs = true});
+    for (size_t i = 0; i < result.size(); ++i) out.set(static_cast<int>(i), result[i]);
+  }
 };
 
 }  // namespace
 
 std::vector<Variable> checkpoint(const VariableFunction& segment, const std::vector<Variable>& inputs,
-                                 const SegmentUses& uses) {
-  std::vector<Generator> states;
-  for (const Generator* generator : uses.generators) states.push_back(*generator);
+                                 const std::vector<Generator*>& generators) {
+  if (!recording()) return segment(inputs);
+  Rerun rerun{segment, {}, {}, {}, positions_of(generators)};
+  std::vector<Variable> all = inputs, plain;
+  for (const Variable& input : inputs) {
+    rerun.inputs.emplace_back(input);
+    plain.push_back(input.detach());
+  }
   std::vector<Tensor> outputs;
   {
     NoGrad no_grad;
-    for (const Variable& output : segment(inputs)) outputs.push_back(output.value());
-  }
-  std::vector<Variable> wanted = inputs;
-  wanted.insert(wanted.end(), uses.parameters.begin(), uses.parameters.end());
-  std::vector<Saved> saved;
-  saved.reserve(inputs.size());
-  for (const Variable& input : inputs) saved.emplace_back(input);
-
-  auto rule = [segment, saved, uses, states](std::span<const Variable> grads, Gradients& out) {
-    // The second run starts from leaves of its own, so that the walk back through it ends there.
-    std::vector<Variable> leaves;
-    for (size_t i = 0; i < saved.size(); ++i)
-      leaves.emplace_back(saved[i]().value(), out.needed(static_cast<int>(i)));
-    RecordingScope scope(true);
-    std::vector<Variable> again;
-    {
-      GeneratorScope generators(uses.generators, states);
-      again = segment(leaves);
+    UnrecordedInputs outside;
+    for (const Variable& output : segment(plain)) outputs.push_back(output.value());
+    for (const Variable& variable : outside.variables()) {
+      rerun.outside.emplace_back(variable);
+      all.push_back(variable);
     }
-    std::vector<Variable> roots, seeds;
-    for (size_t i = 0; i < again.size(); ++i)
-      if (grads[i].defined() && again[i].requires_grad()) {
-        roots.push_back(again[i]);
-        seeds.push_back(grads[i]);
-      }
-    if (roots.empty()) return;
-    std::vector<Variable> targets = leaves;
-    targets.insert(targets.end(), uses.parameters.begin(), uses.parameters.end());
-    std::vector<Variable> results = gradients(roots, targets, seeds);
-    for (size_t i = 0; i < results.size(); ++i)
-      if (results[i].defined()) out.set(static_cast<int>(i), results[i]);
-  };
-  return record_many("checkpoint", std::move(outputs), wanted, std::move(rule),
-                     {.once_reason = "its segment is run again without the history of its inputs"});
+  }
+  for (const Tensor& output : outputs) rerun.shapes.push_back(output.shape());
+  return record_many("checkpoint", std::move(outputs), all, std::move(rerun));
 }
+
+bool recomputing() { return running_again; }
 
 }  // namespace tenon

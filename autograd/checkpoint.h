@@ -1,26 +1,31 @@
-// Recomputation: a segment of a network keeps only its inputs on the way forward and is run again on the way back.
-// Memory for time: the activations inside the segment live only while its own backward runs.
+// Recomputation of a segment: less memory for more time. What a checkpointed segment computes is not kept for
+// backward; backward runs the segment once more and walks that. Of n segments of equal size only the borders
+// and the tape of one segment are held at a time (T. Chen et al., "Training deep nets with sublinear memory
+// cost", 2016).
 //
-// T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training deep nets with sublinear memory cost", arXiv:1604.06174.
+//   Variable h = checkpoint([block](const std::vector<Variable>& in) { return std::vector{block(in[0])}; }, {x})[0];
 #pragma once
 
-#include "autograd/gradcheck.h"
+#include <vector>
+
+#include "autograd/variable.h"
 #include "core/random.h"
 
 namespace tenon {
 
-/// What a segment uses besides its inputs.
-struct SegmentUses {
-  std::vector<Variable> parameters;  ///< leaves that want a gradient through the segment
-  std::vector<Generator*>
-      generators;  ///< put back for the second run to where they stood before the first; must outlive
-                   ///< the graph
-};
-
-/// `segment(inputs)`, recorded as one op. The segment runs without recording now, and again with recording when its
-/// gradient is needed; it must compute the same both times. Segments may be nested. The gradient can be differentiated
-/// once only. Throws Error on undefined inputs, and in backward if an input was overwritten since.
+/// The outputs of `segment(inputs)`, with the same gradients (of any order) as without checkpoint: for the
+/// inputs, and for whatever else the segment uses, such as the parameters of its layers. Segments may nest.
+/// While nothing is recorded, this is a plain call.
+///
+/// The segment is kept until backward, and what it captures by reference must live until then. It must compute
+/// the same when it runs again. For that the second run begins with the `generators` as they stood before the
+/// first, and leaves them as it found them. State of the segment's own that a run changes must be left alone
+/// while `recomputing()`. Throws Error in backward if the second run gives other shapes, or if an input or
+/// parameter was overwritten in between.
 std::vector<Variable> checkpoint(const VariableFunction& segment, const std::vector<Variable>& inputs,
-                                 const SegmentUses& uses = {});
+                                 const std::vector<Generator*>& generators = {&default_generator()});
+
+/// True while a segment runs again (per thread): running statistics and counters are not to be updated twice.
+bool recomputing();
 
 }  // namespace tenon

@@ -1,7 +1,8 @@
 // The walk back over the tape: nodes are visited newest first. A node is always newer than its inputs, so
 // when its turn comes every gradient that flows into it has arrived.
 #include <algorithm>
-#include <queue>
+#include <functional>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -29,12 +30,6 @@ class RunningOp {
   const char* before_;
 };
 
-struct OlderFirst {
-  bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const {
-    return a->sequence() < b->sequence();
-  }
-};
-
 bool has_nan(const Tensor& x) {
   // NaN is the only value that differs from itself, and a sum keeps it.
   return !x.is_empty() && sum(not_equal(x, x).to(int64)).item() != 0;
@@ -42,20 +37,13 @@ bool has_nan(const Tensor& x) {
 
 }  // namespace
 
+// One walk. What flows back is kept here and not in the nodes, so that walks may nest (a hook or a recomputed
+// segment walks back too) and an error leaves nothing behind.
 class Walk {
  public:
   explicit Walk(BackwardOptions options) : options_(options) {}
-  ~Walk() {
-    // After an error, nodes still queued must not keep what was meant for this walk.
-    while (!queue_.empty()) forget(*pop());
-  }
-  Walk(const Walk&) = delete;
-  Walk& operator=(const Walk&) = delete;
 
-  void seed(const Variable& output, const Variable& grad) {
-    Edge edge = Recorder::edge_to(output);
-    send(edge.node, edge.output, grad);
-  }
+  void seed(const Variable& output, const Variable& grad) { send(Recorder::edge_to(output), grad); }
 
   /// From here on only what lies on a path to one of these is walked; leaves among them do not accumulate.
   void restrict_to(const std::vector<Variable>& inputs) {
@@ -68,52 +56,48 @@ class Walk {
   }
 
   Variable result_for(const Variable& input) const {
-    if (!input.requires_grad()) return {};
-    auto found = targets_.find(input.state()->node.get());
+    Edge edge = Recorder::edge_to(input);
+    auto found = targets_.find(edge.node.get());
     if (found == targets_.end()) return {};
     for (const Target& target : found->second)
-      if (target.output == input.state()->output) return target.gradient;
+      if (target.output == edge.output) return target.gradient;
     return {};
   }
 
   // [run]
   void run() {
     RecordingScope scope(options_.create_graph);
-    while (!queue_.empty()) visit(pop());
+    while (!frontier_.empty()) {
+      Arrived next = std::move(frontier_.begin()->second);
+      frontier_.erase(frontier_.begin());
+      visit(next);
+    }
   }
   // [/run]
 
  private:
+  using Grads = std::vector<Variable, PoolAllocator<Variable>>;
   struct Target {
     int output;
     Variable gradient;
   };
-
-  std::shared_ptr<Node> pop() {
-    std::shared_ptr<Node> node = queue_.top();
-    queue_.pop();
-    node->queued_ = false;
-    return node;
-  }
-
-  static void forget(Node& node) { node.incoming_.clear(); }
+  struct Arrived {
+    std::shared_ptr<Node> node;
+    Grads grads;  // of its outputs
+  };
+  using Key = std::pair<uint64_t, const Node*>;
 
   // [send]
-  void send(const std::shared_ptr<Node>& node, int output, const Variable& grad) {
-    Node& n = *node;
-    if (n.incoming_.empty()) n.incoming_.resize(static_cast<size_t>(n.outputs()));
-    Variable& slot = n.incoming_[static_cast<size_t>(output)];
-    if (!slot.defined()) {
-      slot = grad;
-    } else {
-      TENON_CHECK(slot.shape() == grad.shape(), "backward: gradients of shapes ", slot.shape(), " and ",
-                  grad.shape(), " meet at an output of ", n.op());
-      slot = add(slot, grad);
+  void send(const Edge& edge, const Variable& grad) {
+    Arrived& arrived = frontier_[{edge.node->sequence(), edge.node.get()}];
+    if (arrived.node == nullptr) {
+      arrived.node = edge.node;
+      arrived.grads.resize(static_cast<size_t>(edge.node->outputs()));
     }
-    if (!n.queued_) {
-      n.queued_ = true;
-      queue_.push(node);
-    }
+    Variable& slot = arrived.grads[static_cast<size_t>(edge.output)];
+    TENON_CHECK(!slot.defined() || slot.shape() == grad.shape(), "backward: gradients of shapes ",
+                slot.shape(), " and ", grad.shape(), " meet at an output of ", edge.node->op());
+    slot = slot.defined() ? add(slot, grad) : grad;
   }
   // [/send]
 
@@ -150,63 +134,61 @@ class Walk {
     return leads_[&node];
   }
 
-  using Incoming = std::vector<Variable, PoolAllocator<Variable>>;
-
-  void run_hooks(const Node& node, Incoming& incoming) {
+  static void run_hooks(const Node& node, Grads& grads) {
     for (const auto& [output, hook] : node.hooks) {
-      Variable& grad = incoming[static_cast<size_t>(output)];
+      Variable& grad = grads[static_cast<size_t>(output)];
       if (!grad.defined()) continue;
       Variable replaced = hook(grad);
       if (!replaced.defined()) continue;
-      TENON_CHECK(replaced.shape() == grad.shape(), "backward: a hook on an output of ", node.op(),
-                  " returned shape ", replaced.shape(), ", expected ", grad.shape());
+      TENON_CHECK(replaced.shape() == grad.shape() && replaced.dtype() == grad.dtype(),
+                  "backward: a hook on an output of ", node.op(), " returned ", replaced.value().str(),
+                  ", expected ", grad.value().str());
       grad = replaced;
     }
   }
 
-  void visit(const std::shared_ptr<Node>& node) {
-    // Taken off the node first: whatever is thrown below, the node is clean for another walk.
-    Incoming incoming = std::move(node->incoming_);
-    node->incoming_.clear();
-    run_hooks(*node, incoming);
-    auto target = restricted_ ? targets_.find(node.get()) : targets_.end();
-    if (target != targets_.end())
-      for (Target& t : target->second) t.gradient = incoming[static_cast<size_t>(t.output)];
-    bool is_leaf = node->edges().empty() && node->sequence() == 0;
-    if ((restricted_ && is_leaf) || !any_edge_leads(*node)) return;
-    if (options_.create_graph && node->once_reason != nullptr)
-      fail("backward: the gradient of ", node->op(), " cannot be differentiated again: ", node->once_reason);
-    // [apply]
-    slots_.assign(node->edges().size(), Variable());
-    Gradients out(*node, slots_);
-    {
-      RunningOp running(node->op());
-      node->apply(incoming, out);
+  void visit(Arrived& at) {
+    Node& node = *at.node;
+    run_hooks(node, at.grads);
+    if (restricted_) {
+      auto target = targets_.find(&node);
+      bool is_target = target != targets_.end();
+      if (is_target)
+        for (Target& t : target->second) t.gradient = at.grads[static_cast<size_t>(t.output)];
+      if ((is_target && options_.stop_at_inputs) || !any_edge_leads(node)) return;
     }
-    incoming.clear();
-    if (!options_.retain_graph && !options_.create_graph) node->release();
-    for (size_t i = 0; i < slots_.size(); ++i) {
-      const Edge& edge = node->edges()[i];
-      if (!slots_[i].defined() || edge.node == nullptr) continue;
-      TENON_CHECK(!anomaly || !has_nan(slots_[i].value()), "backward: the gradient of ", node->op(),
-                  " with respect to its input ", i, " has NaN (shape ", slots_[i].shape(), ")");
-      if (leads_to_target(*edge.node)) send(edge.node, edge.output, slots_[i]);
-      slots_[i] = Variable();
+    TENON_CHECK(!options_.create_graph || node.once_reason == nullptr, "backward: the gradient of ",
+                node.op(), " cannot be differentiated again: ", node.once_reason);
+    // [apply]
+    Grads slots(node.edges().size());
+    Gradients out(node, slots);
+    {
+      RunningOp running(node.op());
+      node.apply(at.grads, out);
+    }
+    at.grads.clear();
+    if (!options_.retain_graph && !options_.create_graph) node.release();
+    for (size_t i = 0; i < slots.size(); ++i) {
+      const Edge& edge = node.edges()[i];
+      if (!slots[i].defined() || edge.node == nullptr) continue;
+      TENON_CHECK(!anomaly || !has_nan(slots[i].value()), "backward: the gradient of ", node.op(),
+                  " with respect to its input ", i, " has NaN (shape ", slots[i].shape(), ")");
+      if (leads_to_target(*edge.node)) send(edge, slots[i]);
+      slots[i] = Variable();
     }
     // [/apply]
   }
 
+  // A leaf has no edges: nothing lies behind it.
   bool any_edge_leads(const Node& node) {
-    if (!restricted_ || node.edges().empty()) return true;
     return std::any_of(node.edges().begin(), node.edges().end(),
                        [&](const Edge& e) { return e.node != nullptr && leads_to_target(*e.node); });
   }
 
   BackwardOptions options_;
-  std::priority_queue<std::shared_ptr<Node>,
-                      std::vector<std::shared_ptr<Node>, PoolAllocator<std::shared_ptr<Node>>>, OlderFirst>
-      queue_;
-  std::vector<Variable> slots_;
+  // Nodes with gradients that arrived, newest first. A node and its inputs are never equally old, leaves (0)
+  // aside.
+  std::map<Key, Arrived, std::greater<Key>, PoolAllocator<std::pair<const Key, Arrived>>> frontier_;
   bool restricted_ = false;
   uint64_t oldest_target_ = ~uint64_t{0};
   std::unordered_map<const Node*, std::vector<Target>> targets_;
@@ -217,8 +199,9 @@ namespace {
 
 Variable seed_gradient(const Variable& output, const Variable& grad, const char* what) {
   if (grad.defined()) {
-    TENON_CHECK(grad.shape() == output.shape(), what, ": the gradient expects shape ", output.shape(),
-                ", got ", grad.shape());
+    TENON_CHECK(grad.shape() == output.shape() && grad.dtype() == output.dtype(), what,
+                ": the gradient of an output of ", output.value().str(), " is like it, got ",
+                grad.value().str());
     return grad;
   }
   TENON_CHECK(output.numel() == 1, what, ": an output of shape ", output.shape(),
@@ -258,8 +241,9 @@ std::vector<Variable> gradients(const std::vector<Variable>& outputs, const std:
 }
 
 void Saved::refuse() const {
+  const bool exchanged = variable_.state()->exchanges != exchanges_;
   fail("backward: a tensor that ", running_op, " saved (", variable_.value().str(),
-       ") was overwritten in place by ", variable_.value().last_writer(), " since");
+       ") was overwritten in place by ", exchanged ? "set_value" : variable_.value().last_writer(), " since");
 }
 
 void set_anomaly_mode(bool on) { anomaly = on; }

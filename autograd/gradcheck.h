@@ -1,15 +1,12 @@
 // Checks backward rules against finite differences, in float64.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "autograd/variable.h"
 
 namespace tenon {
-
-using VariableFunction = std::function<std::vector<Variable>(const std::vector<Variable>&)>;
 
 struct GradcheckResult {
   /// Largest over the inputs of  max |analytic - numeric| / max(|analytic|, |numeric|)  (maxima over the

@@ -9,6 +9,14 @@
 //                     if (out.needed(1)) out.set(1, sum_to(mul(g, x()), y().shape()));
 //                   });
 //   }
+//
+// An op of your own is written the same way, outside the library (tests/autograd/custom_op_test.cpp):
+//   - compute the output with functions on tensors, and give it to `record` with the inputs and the rule;
+//     `record_many` takes several outputs; an optional input may be an undefined Variable;
+//   - capture an input through Saved, so that one that was overwritten since is refused; do not capture an output,
+//     which would hold its own node: ask for Keep::outputs and read Gradients::output;
+//   - write the rule with functions on Variables alone, and gradients of gradients are there; a rule that cannot
+//     be differentiated again says why in Keep::once_reason, and is refused by name when one asks for it.
 #pragma once
 
 #include <memory>
@@ -67,10 +75,6 @@ class Node : public std::enable_shared_from_this<Node> {
   std::vector<Edge, PoolAllocator<Edge>> edges_;
 
   friend struct Recorder;
-  friend class Walk;
-  // State of the walk that is under way (engine.cpp).
-  std::vector<Variable, PoolAllocator<Variable>> incoming_;
-  bool queued_ = false;
 };
 
 /// The numbers of a variable and its place on the tape.
@@ -79,6 +83,7 @@ struct VariableState {
   std::shared_ptr<Node> node;  // who made it, or the leaf's own node (made when first needed)
   Variable grad;
   int output = 0;
+  uint32_t exchanges = 0;  // how often set_value exchanged the numbers
   bool requires_grad = false;
   bool leaf = true;
   ~VariableState();
@@ -100,12 +105,16 @@ class Gradients {
 };
 
 // [saved]
-/// An input kept for the rule. Reading it throws if its storage was overwritten since the op was recorded.
+/// An input kept for the rule. Reading it throws if it was overwritten (or its numbers exchanged) since the op was
+/// recorded; the error names the op that saved it and the one that wrote.
 class Saved {
  public:
-  explicit Saved(Variable variable) : variable_(std::move(variable)), version_(variable_.value().version()) {}
+  explicit Saved(Variable variable)
+      : variable_(std::move(variable)),
+        version_(variable_.value().version()),
+        exchanges_(variable_.state()->exchanges) {}
   const Variable& operator()() const {
-    if (variable_.value().version() != version_) [[unlikely]]
+    if (variable_.value().version() != version_ || variable_.state()->exchanges != exchanges_) [[unlikely]]
       refuse();
     return variable_;
   }
@@ -114,6 +123,7 @@ class Saved {
   [[noreturn]] void refuse() const;
   Variable variable_;
   uint64_t version_;
+  uint32_t exchanges_;
 };
 // [/saved]
 
@@ -123,16 +133,36 @@ struct Keep {
   const char* once_reason = nullptr;  ///< set for ops that can be differentiated only once
 };
 
+/// While it lives, collects what ops of this thread would have recorded an edge to, had recording been on:
+/// the variables with a gradient that reach a segment from outside, its parameters among them (checkpoint.h).
+class UnrecordedInputs {
+ public:
+  UnrecordedInputs();
+  ~UnrecordedInputs();
+  UnrecordedInputs(const UnrecordedInputs&) = delete;
+  UnrecordedInputs& operator=(const UnrecordedInputs&) = delete;
+  /// Each once, in the order of first use.
+  const std::vector<Variable>& variables() const { return variables_; }
+
+ private:
+  friend struct Recorder;
+  std::vector<Variable> variables_;
+  UnrecordedInputs* before_;
+};
+
 /// Builds nodes; the functions below are its public face.
 struct Recorder {
   /// Does any input require a gradient, and is recording on?
   template <class Inputs>
   static bool wanted(const Inputs& inputs) {
-    if (!recording()) return false;
-    for (const Variable& input : inputs)
-      if (input.defined() && input.requires_grad()) return true;
-    return false;
+    bool any = false;
+    for (const Variable& input : inputs) any = any || input.requires_grad();
+    if (any && !recording()) [[unlikely]]
+      note_unrecorded(inputs);
+    return any && recording();
   }
+  /// Tells the UnrecordedInputs of this thread, if there is one.
+  static void note_unrecorded(std::span<const Variable> inputs);
   /// Where the gradient of a variable goes; nowhere if it does not require one.
   static Edge edge_to(const Variable& variable);
   static Variable attach(const std::shared_ptr<Node>& node, Tensor value, int output);

@@ -1,5 +1,6 @@
 #include "autograd/variable.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "autograd/ops/elementwise.h"
@@ -10,6 +11,7 @@ namespace tenon {
 namespace {
 
 thread_local bool recording_now = true;
+thread_local UnrecordedInputs* unrecorded_inputs = nullptr;
 std::atomic<uint64_t> next_sequence = 1;
 
 // [bury]
@@ -47,15 +49,16 @@ class LeafNode final : public Node {
     TENON_CHECK(g.shape() == state->value.shape() && g.dtype() == state->value.dtype(),
                 "backward: a leaf of ", state->value.str(), " was given a gradient of ", g.value().str());
     if (state->grad.defined()) {
-      Variable both(add(state->grad.value(), g.value()));
-      state->grad = recording() ? add(state->grad, g) : both;
-    } else if (recording()) {
+      state->grad = add(state->grad, g);
+      return;
+    }
+    // A gradient that someone else holds, or that is a broadcast view, is copied: the leaf's own may be
+    // written to.
+    bool ours = g.state().use_count() == 1 && g.value().is_dense() && g.value().is_sole_owner();
+    if (ours) {
       state->grad = g;
     } else {
-      // A gradient that someone else holds, or that is a broadcast view, is copied: the leaf's own may be
-      // written to.
-      bool ours = g.state().use_count() == 1 && g.value().is_dense() && g.value().is_sole_owner();
-      state->grad = ours ? g : Variable(g.value().clone());
+      state->grad = recording() ? affine(g, 1, 0) : Variable(g.value().clone());
     }
   }
   void release() override {}
@@ -123,6 +126,7 @@ void Variable::set_value(Tensor value) const {
   TENON_CHECK(is_leaf(), "set_value: only a leaf's numbers can be exchanged");
   TENON_CHECK(!recording() || !requires_grad(), "set_value: parameters change only under NoGrad");
   state_->value = std::move(value);
+  ++state_->exchanges;
 }
 
 void Variable::add_hook(Hook hook) const {
@@ -140,6 +144,18 @@ RecordingScope::~RecordingScope() { recording_now = before_; }
 Edge Recorder::edge_to(const Variable& variable) {
   if (!variable.requires_grad()) return {};
   return {node_of(*variable.state(), variable.state()), variable.state()->output};
+}
+
+UnrecordedInputs::UnrecordedInputs() : before_(unrecorded_inputs) { unrecorded_inputs = this; }
+UnrecordedInputs::~UnrecordedInputs() { unrecorded_inputs = before_; }
+
+void Recorder::note_unrecorded(std::span<const Variable> inputs) {
+  if (unrecorded_inputs == nullptr) return;
+  std::vector<Variable>& noted = unrecorded_inputs->variables_;
+  for (const Variable& input : inputs) {
+    auto same = [&](const Variable& v) { return v.state() == input.state(); };
+    if (input.requires_grad() && std::none_of(noted.begin(), noted.end(), same)) noted.push_back(input);
+  }
 }
 
 Variable Recorder::plain(Tensor value) { return Variable(std::move(value)); }

@@ -62,6 +62,9 @@ class Variable {
   std::shared_ptr<VariableState> state_;
 };
 
+/// A computation from variables to variables: what gradcheck checks, and checkpoint runs again.
+using VariableFunction = std::function<std::vector<Variable>(const std::vector<Variable>& inputs)>;
+
 /// True while functions on Variables record (per thread).
 bool recording();
 
@@ -85,8 +88,11 @@ class NoGrad : public RecordingScope {
 
 struct BackwardOptions {
   bool retain_graph = false;  ///< keep saved tensors, so that backward may run again
-  bool create_graph =
-      false;  ///< record the backward itself, for gradients of gradients (implies retain_graph)
+  /// Record the backward itself, for gradients of gradients (implies retain_graph). The `grad()` of a leaf then has a
+  /// history that may hold the leaf: both live until zero_grad().
+  bool create_graph = false;
+  /// For `gradients`: inputs count as independent; where one depends on another, that path is left out.
+  bool stop_at_inputs = false;
 };
 
 /// Adds d(root)/d(leaf) to `grad()` of every leaf that requires it. `root` has one element unless `grad` (of its shape)

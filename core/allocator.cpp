@@ -1,5 +1,6 @@
 #include "core/allocator.h"
 
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -37,15 +38,19 @@ size_t size_class(size_t bytes) {
 }
 
 size_t parse_bytes(const char* text) {
-  char* end = nullptr;
-  unsigned long long count = std::strtoull(text, &end, 10);
-  size_t unit = 1;
-  if (*end == 'K' || *end == 'k') unit = size_t{1} << 10, ++end;
-  if (*end == 'M' || *end == 'm') unit = size_t{1} << 20, ++end;
-  if (*end == 'G' || *end == 'g') unit = size_t{1} << 30, ++end;
-  TENON_CHECK(end != text && *end == '\0' && *text != '-',
-              "TENON_MEMORY_LIMIT: expects a number of bytes such as 800M or 2G, got '", text, "'");
-  return count * unit;
+  const char* end = text + std::strlen(text);
+  size_t count = 0;
+  auto [stop, error] = std::from_chars(text, end, count);
+  int shift = 0;
+  if (*stop == 'K' || *stop == 'k') shift = 10;
+  if (*stop == 'M' || *stop == 'm') shift = 20;
+  if (*stop == 'G' || *stop == 'g') shift = 30;
+  if (shift > 0) ++stop;
+  size_t bytes = 0;
+  TENON_CHECK(
+      error == std::errc() && stop == end && !__builtin_mul_overflow(count, size_t{1} << shift, &bytes),
+      "TENON_MEMORY_LIMIT: expects a number of bytes such as 800M or 2G, got '", text, "'");
+  return bytes;
 }
 
 // What one device keeps. Its pools and counters are guarded by one mutex; uncontended that costs some 20 ns.

@@ -26,7 +26,8 @@ TENON_HD inline double fma(double a, double b, double c) { return std::fma(a, b,
 TENON_HD inline float as_float(int32_t bits) { return std::bit_cast<float>(bits); }
 TENON_HD inline int32_t as_bits(float x) { return std::bit_cast<int32_t>(x); }
 
-/// e^x, error < 2 ulp over the whole range; overflows to infinity, underflows gradually to 0; NaN stays NaN.
+/// e^x, error < 1.1 ulp over the whole range (measured, as all bounds here: tests/core/math_test.cpp); overflows to
+/// infinity, underflows gradually to 0; NaN stays NaN.
 TENON_HD inline float exp(float x) {
   // x = n ln2 + r, |r| <= ln2 / 2; e^x = 2^n e^r. The clamp keeps n in range; beyond it the result is 0 or
   // infinity.
@@ -52,7 +53,7 @@ TENON_HD inline float exp(float x) {
 }
 TENON_HD inline double exp(double x) { return std::exp(x); }
 
-/// Natural logarithm, error < 2 ulp; log(0) = -infinity, log(x < 0) = NaN.
+/// Natural logarithm, error < 0.9 ulp; log(0) = -infinity, log(x < 0) = NaN.
 TENON_HD inline float log(float x) {
   const float infinity = std::numeric_limits<float>::infinity();
   bool tiny = x < 1.17549435e-38f;  // denormals are scaled into the normal range
@@ -82,7 +83,7 @@ TENON_HD inline float log(float x) {
 }
 TENON_HD inline double log(double x) { return std::log(x); }
 
-/// log(1 + x), accurate for small x: log(u) x / (u - 1) with u = 1 + x rounded.
+/// log(1 + x), error < 2.6 ulp, for small x too: log(u) x / (u - 1) with u = 1 + x rounded.
 TENON_HD inline float log1p(float x) {
   float u = 1.0f + x;
   float d = u - 1.0f;
@@ -92,6 +93,7 @@ TENON_HD inline float log1p(float x) {
 }
 TENON_HD inline double log1p(double x) { return std::log1p(x); }
 
+/// Hyperbolic tangent, error < 1.4 ulp.
 TENON_HD inline float tanh(float x) {
   float a = x < 0 ? -x : x;
   float z = x * x;

@@ -1,5 +1,7 @@
 #include "core/random.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/math.h"
@@ -75,8 +77,11 @@ Tensor random_uniform(const Shape& shape, Generator& generator, double low, doub
   Tensor out = Tensor::empty(shape, dtype);
   visit_floating("random_uniform", dtype, [&](auto tag) {
     using T = decltype(tag);
-    draw(out.data<T>(), out.numel(), generator,
-         [&](uint32_t word) { return static_cast<T>(low + (high - low) * ((word >> 8) * 0x1p-24)); });
+    // Rounding may carry a number up to `high`, which is not in the range.
+    const T top = std::nextafter(static_cast<T>(high), static_cast<T>(low));
+    draw(out.data<T>(), out.numel(), generator, [&](uint32_t word) {
+      return std::min(static_cast<T>(low + (high - low) * ((word >> 8) * 0x1p-24)), top);
+    });
   });
   return out.to(device);
 }

@@ -180,10 +180,10 @@ Tensor Tensor::slice(int64_t axis, int64_t start, int64_t stop, int64_t step) co
               "slice: expects 0 <= start <= stop <= ", shape_[a], " and step >= 1 on axis ", a, " of ",
               shape_, ", got ", start, ":", stop, ":", step);
   Tensor out = *this;
-  out.shape_[a] = (stop - start + step - 1) / step;
+  out.shape_[a] = stop > start ? (stop - start - 1) / step + 1 : 0;
   out.numel_ = out.shape_.numel();
   if (out.shape_[a] > 0) out.offset_ += start * strides_[a];
-  out.strides_[a] *= step;
+  if (out.shape_[a] > 1) out.strides_[a] *= step;  // else the step may be huge, and is never taken
   return out;
 }
 
@@ -302,14 +302,17 @@ Tensor Tensor::as_strided(const Shape& shape, const Strides& strides, int64_t of
   out.strides_ = strides;
   out.offset_ = offset;
   out.numel_ = shape.numel();
-  int64_t last = offset;
+  int64_t last = offset, span = 0;
+  bool overflows = false;
   for (int i = 0; i < shape.rank(); ++i) {
     TENON_CHECK(strides[i] >= 0, "as_strided: strides are not negative, got ", strides);
-    last += (shape[i] - 1) * strides[i];
+    overflows |= __builtin_mul_overflow(shape[i] - 1, strides[i], &span);
+    overflows |= __builtin_add_overflow(last, span, &last);
   }
   int64_t capacity = static_cast<int64_t>(storage_->bytes() / size_of(dtype_));
-  TENON_CHECK(out.numel_ == 0 || (offset >= 0 && last < capacity), "as_strided: shape ", shape, ", strides ",
-              strides, ", offset ", offset, " reach outside a storage of ", capacity, " elements");
+  TENON_CHECK(out.numel_ == 0 || (!overflows && offset >= 0 && last < capacity), "as_strided: shape ", shape,
+              ", strides ", strides, ", offset ", offset, " reach outside a storage of ", capacity,
+              " elements");
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "nn/norm.h"
 
+#include "autograd/checkpoint.h"
 #include "autograd/ops/norm.h"
 #include "core/ops/norm.h"
 
@@ -25,6 +26,7 @@ Variable BatchNorm::forward(const Variable& x) {
   if (!is_training())
     return batch_norm_eval(x, weight, bias, running_mean.value(), running_var.value(), options_.eps);
   NormalizedVariable normalized = batch_norm(x, weight, bias, options_.eps);
+  if (recomputing()) return normalized.y;  // the first run of a checkpointed segment counted this batch
   const int64_t count = x.numel() / x.size(1);
   update_running_statistics(running_mean.value(), running_var.value(), normalized.mean, normalized.variance,
                             count, options_.momentum);
