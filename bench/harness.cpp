@@ -2,10 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-
-#include "core/parallel.h"
-#include "core/tensor.h"
 
 namespace tenon::bench {
 namespace {
@@ -60,51 +56,10 @@ double seconds_of(const std::function<void()>& run, int64_t repeats) {
   return (now() - start) / static_cast<double>(repeats);
 }
 
-Machine measure_machine(int threads) {
-  Machine machine;
-  const int before = num_threads();
-  set_num_threads(threads);
-  // 16 independent vectors of 16 floats stay in registers; each pass is 256 multiply-adds.
-  constexpr int kChains = 16, kLanes = 16;
-  constexpr int64_t kPasses = 200000;
-  for (int attempt = 0; attempt < 5; ++attempt) {
-    std::vector<float> sink(static_cast<size_t>(threads));
-    double start = now();
-    parallel_for(threads, 1, [&](int64_t begin, int64_t) {
-      typedef float Vector __attribute__((vector_size(kLanes * sizeof(float))));
-      Vector acc[kChains];
-      Vector scale, shift;
-      for (int l = 0; l < kLanes; ++l) scale[l] = 0.999f, shift[l] = 0.001f;
-      for (int c = 0; c < kChains; ++c) acc[c] = shift;
-      for (int64_t p = 0; p < kPasses; ++p)
-        for (int c = 0; c < kChains; ++c) acc[c] = acc[c] * scale + shift;
-      float total = 0;
-      for (int c = 0; c < kChains; ++c) total += acc[c][0];
-      sink[static_cast<size_t>(begin)] = total;
-    });
-    double flops = 2.0 * kChains * kLanes * static_cast<double>(kPasses) * threads;
-    machine.flops_per_second = std::max(machine.flops_per_second, flops / (now() - start));
-  }
-  const int64_t n = 16 << 20;  // 64 MiB each
-  Tensor a = Tensor::ones({n}), b = Tensor::ones({n}), c = Tensor::ones({n});
-  float *pa = a.data<float>(), *pb = b.data<float>(), *pc = c.data<float>();
-  for (int attempt = 0; attempt < 5; ++attempt) {
-    double start = now();
-    parallel_for(n, n / (8 * threads), [&](int64_t begin, int64_t end) {
-#pragma GCC ivdep
-      for (int64_t i = begin; i < end; ++i) pa[i] = pb[i] + 0.5f * pc[i];
-    });
-    machine.bytes_per_second =
-        std::max(machine.bytes_per_second, 12.0 * static_cast<double>(n) / (now() - start));
-  }
-  set_num_threads(before);
-  return machine;
-}
-
-Result measure(const Case& c, const Machine& machine, int samples) {
+Result measure(const Case& c, Machine& machine, int samples) {
   Result result;
   result.name = c.name;
-  result.floor_seconds = std::max(c.flops / machine.flops_per_second, c.bytes / machine.bytes_per_second);
+  result.floor_seconds = machine.floor_seconds(c.flops, c.bytes);
   const size_t count = c.contestants.size();
   std::vector<int64_t> repeats(count);
   std::vector<std::vector<double>> times(count);

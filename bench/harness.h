@@ -1,13 +1,15 @@
 // Benchmarks: a case is what Tenon does and what its peers do on the same data. The harness warms up, then
 // alternates the contestants run by run (so that a noisy neighbour hits all alike), takes medians, and prints
-// them against the floor: the larger of flops over the measured FMA peak and bytes over the measured memory
-// bandwidth.
+// them against the floor: the larger of flops over the measured peak of arithmetic and bytes over the measured
+// bandwidth (bench/machine.h).
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "bench/machine.h"
 
 namespace tenon::bench {
 
@@ -41,17 +43,9 @@ struct Result {
   std::vector<Timing> timings;
 };
 
-/// What this machine can do, measured: register-only multiply-adds, and a triad over memory far larger than
-/// the caches, on `threads` threads.
-struct Machine {
-  double flops_per_second = 0;
-  double bytes_per_second = 0;
-};
-Machine measure_machine(int threads);
-
 /// Alternates the contestants until at least `samples` samples each are taken and the medians have settled
 /// (or four times as many are taken). A sample repeats its closure until it lasts 2 ms.
-Result measure(const Case& c, const Machine& machine, int samples);
+Result measure(const Case& c, Machine& machine, int samples);
 
 /// Seconds of one run, over `repeats` runs in a row.
 double seconds_of(const std::function<void()>& run, int64_t repeats);
