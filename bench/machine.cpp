@@ -60,15 +60,17 @@ double best_burst(int threads, int bursts, const std::function<void(int)>& work)
 constexpr int kChains = 12;
 constexpr int64_t kPasses = 4000;  // some 25 us on one unit of 512 bits: bursts fall between interruptions
 
+// So that the passes can be neither merged nor left out.
+inline void changed_in_a_register(Vector& chain) { asm volatile("" : "+v"(chain)); }
+
 template <size_t... Chain>
 float multiply_adds(std::index_sequence<Chain...>) {
-  Vector scale, shift;
+  Vector scale = {}, shift = {};
   for (int lane = 0; lane < kLanes; ++lane) scale[lane] = 0.999f, shift[lane] = 0.001f;
   Vector chains[sizeof...(Chain)] = {((void)Chain, shift)...};
   for (int64_t pass = 0; pass < kPasses; ++pass) {
     ((chains[Chain] = chains[Chain] * scale + shift), ...);
-    // Says that the chains were changed here, in registers: the loop can be neither merged nor left out.
-    (({ asm volatile("" : "+v"(chains[Chain])); }), ...);
+    (changed_in_a_register(chains[Chain]), ...);
   }
   Vector total = shift;
   ((total += chains[Chain]), ...);
