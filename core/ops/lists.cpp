@@ -41,10 +41,11 @@ double lists_norm2(TensorList x) {
   return call.empty() ? 0 : std::sqrt(cpu::lists_sum_of_squares(call.loop(), call.dtype()));
 }
 
-void sgd_step(TensorList parameters, TensorList gradients, TensorList momentum, std::span<const int64_t> step_counts,
-              const SgdStep& step) {
+void sgd_step(TensorList parameters, TensorList gradients, TensorList momentum,
+              std::span<const int64_t> step_counts, const SgdStep& step) {
   TENON_CHECK(!step.nesterov || (step.momentum > 0 && step.dampening == 0),
-              "sgd_step: Nesterov expects momentum > 0 and no dampening, got ", step.momentum, " and ", step.dampening);
+              "sgd_step: Nesterov expects momentum > 0 and no dampening, got ", step.momentum, " and ",
+              step.dampening);
   ListCall call("sgd_step", parameters);
   call.read(gradients, parameters);
   call.state(0, momentum, parameters, step.momentum != 0);
@@ -52,8 +53,9 @@ void sgd_step(TensorList parameters, TensorList gradients, TensorList momentum, 
   if (call.writes(parameters)) cpu::sgd_step(call.loop(), call.dtype(), step);
 }
 
-void adam_step(TensorList parameters, TensorList gradients, TensorList first_moments, TensorList second_moments,
-               TensorList maxima, std::span<const int64_t> step_counts, const AdamStep& step) {
+void adam_step(TensorList parameters, TensorList gradients, TensorList first_moments,
+               TensorList second_moments, TensorList maxima, std::span<const int64_t> step_counts,
+               const AdamStep& step) {
   ListCall call("adam_step", parameters);
   call.read(gradients, parameters);
   call.state(0, first_moments, parameters, true);
@@ -73,8 +75,8 @@ void rmsprop_step(TensorList parameters, TensorList gradients, TensorList mean_s
   if (call.writes(parameters)) cpu::rmsprop_step(call.loop(), call.dtype(), step);
 }
 
-void adadelta_step(TensorList parameters, TensorList gradients, TensorList mean_squares, TensorList mean_updates,
-                   const AdadeltaStep& step) {
+void adadelta_step(TensorList parameters, TensorList gradients, TensorList mean_squares,
+                   TensorList mean_updates, const AdadeltaStep& step) {
   ListCall call("adadelta_step", parameters);
   call.read(gradients, parameters);
   call.state(0, mean_squares, parameters, true);
