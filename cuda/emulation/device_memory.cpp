@@ -15,7 +15,9 @@
 #include <utility>
 
 #include "core/error.h"
+#include "cuda/emulation/stream_work.h"
 #include "cuda/runtime/device_runtime.h"
+#include "cuda/runtime/stream.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -62,6 +64,11 @@ void require_device_memory(const char* what, const void* pointer, size_t bytes) 
   auto it = a.mappings.upper_bound(begin);
   const bool inside = it != a.mappings.begin() && (--it, begin + bytes <= it->first + it->second);
   TENON_CHECK(inside, what, " is not device memory (", bytes, " bytes)");
+}
+
+void copy(void* destination, const void* source, size_t bytes) {
+  const emulation::DeviceAccess access;
+  std::memcpy(destination, source, bytes);
 }
 
 }  // namespace
@@ -123,26 +130,38 @@ void raw_release(void* pointer, size_t bytes) noexcept {
 void copy_to_device(void* device_destination, const void* host_source, size_t bytes) {
   if (bytes == 0) return;
   require_device_memory("copy_to_device: the destination", device_destination, bytes);
-  const emulation::DeviceAccess access;
-  std::memcpy(device_destination, host_source, bytes);
+  emulation::finish_streams();
+  copy(device_destination, host_source, bytes);
 }
 
 void copy_to_host(void* host_destination, const void* device_source, size_t bytes) {
   if (bytes == 0) return;
   require_device_memory("copy_to_host: the source", device_source, bytes);
-  const emulation::DeviceAccess access;
-  std::memcpy(host_destination, device_source, bytes);
+  emulation::finish_streams();
+  copy(host_destination, device_source, bytes);
+}
+
+void copy_to_device_async(void* device_destination, const void* host_source, size_t bytes) {
+  if (bytes == 0) return;
+  require_device_memory("copy_to_device_async: the destination", device_destination, bytes);
+  emulation::submit([=] { copy(device_destination, host_source, bytes); });
+}
+
+void copy_to_host_async(void* host_destination, const void* device_source, size_t bytes) {
+  if (bytes == 0) return;
+  require_device_memory("copy_to_host_async: the source", device_source, bytes);
+  emulation::submit([=] { copy(host_destination, device_source, bytes); });
 }
 
 void copy_on_device(void* destination, const void* source, size_t bytes) {
   if (bytes == 0) return;
   require_device_memory("copy_on_device: the destination", destination, bytes);
   require_device_memory("copy_on_device: the source", source, bytes);
-  const emulation::DeviceAccess access;
-  std::memcpy(destination, source, bytes);
+  emulation::finish_streams();
+  copy(destination, source, bytes);
 }
 
-void synchronize() {}  // launches and copies return when they are done
+void synchronize() { emulation::finish_streams(); }  // what has no stream is done when asked for
 
 }  // namespace tenon::cuda
 

@@ -34,17 +34,6 @@ std::atomic<uint64_t>& seed() {
   return value;
 }
 
-// The limits that every card has (CUDA programming guide, technical specifications per compute capability).
-void check_extents(const Launch& launch) {
-  const Dim3 g = launch.grid, b = launch.block;
-  TENON_CHECK(b.x >= 1 && b.y >= 1 && b.z >= 1 && uint64_t{b.x} * b.y * b.z <= 1024 && b.z <= 64,
-              "launch of '", launch.name, "': a block has 1 to 1024 threads, got ", b.x, " x ", b.y, " x ",
-              b.z);
-  TENON_CHECK(g.x >= 1 && g.y >= 1 && g.z >= 1 && g.x <= 0x7fffffffu && g.y <= 65535 && g.z <= 65535,
-              "launch of '", launch.name, "': a grid has 1 to 2^31-1 x 65535 x 65535 blocks, got ", g.x,
-              " x ", g.y, " x ", g.z);
-}
-
 // A step with no divisor in common with n: k -> (start + k * step) mod n then visits every block once.
 uint64_t coprime_step(uint64_t random, uint64_t n) {
   uint64_t step = random % n | 1;
@@ -57,8 +46,18 @@ uint64_t coprime_step(uint64_t random, uint64_t n) {
 void set_schedule_seed(uint64_t value) { seed() = value; }
 uint64_t schedule_seed() { return seed(); }
 
+// The limits that every card has (CUDA programming guide, technical specifications per compute capability).
+void check_launch(const Launch& launch) {
+  const Dim3 g = launch.grid, b = launch.block;
+  TENON_CHECK(b.x >= 1 && b.y >= 1 && b.z >= 1 && uint64_t{b.x} * b.y * b.z <= 1024 && b.z <= 64,
+              "launch of '", launch.name, "': a block has 1 to 1024 threads, got ", b.x, " x ", b.y, " x ",
+              b.z);
+  TENON_CHECK(g.x >= 1 && g.y >= 1 && g.z >= 1 && g.x <= 0x7fffffffu && g.y <= 65535 && g.z <= 65535,
+              "launch of '", launch.name, "': a grid has 1 to 2^31-1 x 65535 x 65535 blocks, got ", g.x,
+              " x ", g.y, " x ", g.z);
+}
+
 void run_grid(const Launch& launch, void (*body)(void*), void* context) {
-  check_extents(launch);
   const Dim3 grid = launch.grid;
   const int64_t blocks = int64_t{grid.x} * grid.y * grid.z;
   const uint64_t order = schedule_seed();

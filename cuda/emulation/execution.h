@@ -17,6 +17,7 @@
 #include <type_traits>
 
 #include "core/error.h"
+#include "cuda/emulation/stream_work.h"
 #include "cuda/runtime/device_runtime.h"
 
 // The words of the language that C++ lacks.
@@ -57,6 +58,8 @@ struct Launch {
   size_t shared_bytes;
 };
 
+/// Throws Error if a card would refuse the launch.
+void check_launch(const Launch& launch);
 /// Runs `body(context)` once for every thread of the grid. Throws the Error of the lowest block that failed.
 void run_grid(const Launch& launch, void (*body)(void* context), void* context);
 
@@ -90,14 +93,18 @@ T exchange_value(const char* what, unsigned mask, T value, int source_lane,
 
 }  // namespace emulation
 
-/// See kernel.h. Here the call returns when the grid is done.
+/// See kernel.h. Without a current stream the call returns when the grid is done, on a stream before it began.
 template <class... Params>
 void launch(const char* name, void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t shared_bytes,
             std::type_identity_t<Params>... args) {
-  auto thread = [&] { kernel(args...); };
+  const emulation::Launch extents{name, grid, block, shared_bytes};
+  emulation::check_launch(extents);
   detail::count_launch(name);
-  emulation::run_grid(
-      {name, grid, block, shared_bytes}, [](void* f) { (*static_cast<decltype(thread)*>(f))(); }, &thread);
+  emulation::submit([=] {
+    auto thread = [&] { kernel(args...); };
+    emulation::run_grid(
+        extents, [](void* f) { (*static_cast<decltype(thread)*>(f))(); }, &thread);
+  });
 }
 
 // ---- rendezvous -------------------------------------------------------------------------------------

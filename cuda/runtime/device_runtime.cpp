@@ -8,7 +8,7 @@
 #include "core/error.h"
 
 #if defined(TENON_CUDA_NATIVE)
-#include <cuda_runtime_api.h>
+#include "cuda/runtime/native_check.h"
 #endif
 
 namespace tenon::cuda {
@@ -26,13 +26,6 @@ void detail::count_launch(const char* name) {
 }
 
 #if defined(TENON_CUDA_NATIVE)
-
-namespace {
-void check(cudaError_t status, const char* call) {
-  TENON_CHECK(status == cudaSuccess, call, ": ", cudaGetErrorString(status),
-              " (last kernel launched: ", *last_kernel() ? last_kernel() : "none", ")");
-}
-}  // namespace
 
 const char* build_mode() { return "native"; }
 

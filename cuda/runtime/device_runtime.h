@@ -51,6 +51,8 @@ bool set_memory_guard(bool on);
 namespace detail {
 /// Called by launch() of cuda/runtime/kernel.h. `name` must be a string literal.
 void count_launch(const char* name);
+/// Native builds only: the cudaStream_t that launches of this host thread go to (cuda/runtime/stream.h).
+void* native_stream();
 }  // namespace detail
 
 }  // namespace tenon::cuda

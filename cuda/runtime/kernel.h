@@ -37,14 +37,15 @@ namespace tenon::cuda {
 using Dim3 = dim3;
 
 /// Runs kernel(args...) on `grid` blocks of `block` threads with `shared_bytes` of dynamic shared memory,
-/// after all work launched before. Does not wait. Throws Error naming the kernel if the launch is refused.
+/// on the current stream (cuda/runtime/stream.h), or the default one. Does not wait. Throws Error naming the kernel if the launch is refused.
 /// `name` must be a string literal.
 template <class... Params>
 void launch(const char* name, void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t shared_bytes,
             std::type_identity_t<Params>... args) {
   void* arguments[] = {static_cast<void*>(&args)...};
-  const cudaError_t status = cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, arguments,
-                                              shared_bytes, /*stream=*/nullptr);
+  const cudaError_t status =
+      cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, arguments, shared_bytes,
+                       static_cast<cudaStream_t>(detail::native_stream()));
   TENON_CHECK(status == cudaSuccess, "cudaLaunchKernel ", name, ": ", cudaGetErrorString(status));
   detail::count_launch(name);
 }
