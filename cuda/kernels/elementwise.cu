@@ -2,43 +2,13 @@
 // core/functors.h, so that the host and the device compute the same thing.
 //
 // Bound: memory. A dense float32 op moves 4 bytes an operand and element (unary 8, binary 12, where 13) for
-// some 1 to 30 flops; at 3.0 TB/s a unary op on 2^24 elements costs at least 45 us. Neighbouring threads
-// touch neighbouring elements, so dense operands load in full 128-byte lines. A Loop of rank 1 needs no
-// division; higher ranks pay one 64-bit division per axis and element, which only strided and broadcast
-// operands have.
-#include <algorithm>
-
+// some 1 to 30 flops; at 3.0 TB/s a unary op on 2^24 elements costs at least 45 us.
 #include "core/ops/contract.h"
 #include "cuda/kernels/elementwise.h"
-#include "cuda/runtime/kernel.h"
+#include "cuda/kernels/loop_kernel.h"
 
 namespace tenon::cuda {
 namespace {
-
-constexpr unsigned kBlock = 256;
-constexpr int64_t kItemsPerThread = 4;
-
-template <int N, class Body>
-__global__ void elementwise_kernel(Loop<N> loop, Body body) {
-  const int64_t step = int64_t{gridDim.x} * blockDim.x;
-  for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < loop.numel; i += step) {
-    int64_t offset[N];
-    if (loop.rank == 1) {
-      for (int k = 0; k < N; ++k) offset[k] = i * loop.stride[k][0];
-    } else {
-      loop.offsets_of(i, offset);
-    }
-    body(offset);
-  }
-}
-
-template <int N, class Body>
-void run(const char* name, const Loop<N>& loop, Body body) {
-  if (loop.numel == 0) return;
-  const int64_t per_block = kBlock * kItemsPerThread;
-  const int64_t blocks = std::min<int64_t>((loop.numel + per_block - 1) / per_block, 1 << 20);
-  launch(name, elementwise_kernel<N, Body>, {static_cast<unsigned>(blocks)}, {kBlock}, 0, loop, body);
-}
 
 template <class T>
 struct FillBody {
@@ -91,7 +61,7 @@ struct WhereBody {
 void fill(const Loop<1>& loop, DType dtype, void* y, double value) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
-    run("fill", loop, FillBody<T>{static_cast<T*>(y), static_cast<T>(value)});
+    launch_loop("fill", loop, FillBody<T>{static_cast<T*>(y), static_cast<T>(value)});
   });
 }
 
@@ -100,7 +70,7 @@ void copy(const Loop<2>& loop, DType to, void* y, DType from, const void* x) {
     visit_dtype(from, [&](auto from_tag) {
       using T = decltype(to_tag);
       using F = decltype(from_tag);
-      run("copy", loop, CopyBody<T, F>{static_cast<T*>(y), static_cast<const F*>(x)});
+      launch_loop("copy", loop, CopyBody<T, F>{static_cast<T*>(y), static_cast<const F*>(x)});
     });
   });
 }
@@ -111,9 +81,10 @@ void unary(Unary op, const Loop<2>& loop, DType dtype, void* y, const void* x, d
     T* const py = static_cast<T*>(y);
     const T* const px = static_cast<const T*>(x);
     switch (op) {
-#define TENON_CASE(name, formula) \
-  case Unary::name:               \
-    return run(#name, loop, UnaryBody<functor::name##_, T>{py, px, static_cast<T>(a), static_cast<T>(b)});
+#define TENON_CASE(name, formula)   \
+  case Unary::name:                 \
+    return launch_loop(#name, loop, \
+                       UnaryBody<functor::name##_, T>{py, px, static_cast<T>(a), static_cast<T>(b)});
       TENON_UNARY_OPS(TENON_CASE)
 #undef TENON_CASE
     }
@@ -129,7 +100,7 @@ void binary(Binary op, const Loop<3>& loop, DType dtype, void* z, const void* x,
     switch (op) {
 #define TENON_CASE(name, formula) \
   case Binary::name:              \
-    return run(#name, loop, BinaryBody<functor::name##_, T, T>{pz, px, py});
+    return launch_loop(#name, loop, BinaryBody<functor::name##_, T, T>{pz, px, py});
       TENON_BINARY_OPS(TENON_CASE)
 #undef TENON_CASE
     }
@@ -144,7 +115,7 @@ void compare(Compare op, const Loop<3>& loop, DType dtype, uint8_t* z, const voi
     switch (op) {
 #define TENON_CASE(name, formula) \
   case Compare::name:             \
-    return run(#name, loop, BinaryBody<functor::name##_, uint8_t, T>{z, px, py});
+    return launch_loop(#name, loop, BinaryBody<functor::name##_, uint8_t, T>{z, px, py});
       TENON_COMPARE_OPS(TENON_CASE)
 #undef TENON_CASE
     }
@@ -155,7 +126,8 @@ void where(const Loop<4>& loop, DType dtype, void* z, const uint8_t* condition, 
            const void* y) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
-    run("where", loop,
+    launch_loop(
+        "where", loop,
         WhereBody<T>{static_cast<T*>(z), condition, static_cast<const T*>(x), static_cast<const T*>(y)});
   });
 }
