@@ -178,6 +178,11 @@ void logsumexp_typed(const SoftmaxBlock& block, T* y, const T* x) {
   });
 }
 
+void check_labels(const char* op, const SoftmaxBlock& block, const int64_t* labels) {
+  for (int64_t i = 0; i < block.outer * block.inner; ++i)
+    if (labels[i] < 0 || labels[i] >= block.n) fail_label(op, block.n, labels[i]);
+}
+
 template <class T>
 void cross_entropy_typed(const SoftmaxBlock& block, T* loss, const T* x, const int64_t* labels,
                          double smoothing) {
@@ -243,6 +248,7 @@ void logsumexp(const SoftmaxBlock& block, DType dtype, void* y, const void* x) {
 
 void softmax_cross_entropy(const SoftmaxBlock& block, DType dtype, void* loss, const void* x,
                            const int64_t* labels, double smoothing) {
+  check_labels("softmax_cross_entropy", block, labels);
   visit_floating("softmax_cross_entropy", dtype, [&](auto tag) {
     using T = decltype(tag);
     cross_entropy_typed(block, static_cast<T*>(loss), static_cast<const T*>(x), labels, smoothing);
@@ -251,6 +257,7 @@ void softmax_cross_entropy(const SoftmaxBlock& block, DType dtype, void* loss, c
 
 void softmax_cross_entropy_backward(const SoftmaxBlock& block, DType dtype, void* dx, const void* g,
                                     const void* x, const int64_t* labels, double smoothing) {
+  check_labels("softmax_cross_entropy_backward", block, labels);
   visit_floating("softmax_cross_entropy_backward", dtype, [&](auto tag) {
     using T = decltype(tag);
     cross_entropy_backward_typed(block, static_cast<T*>(dx), static_cast<const T*>(g),

@@ -5,6 +5,7 @@
 #include "core/cpu/softmax.h"
 #include "core/ops/contract.h"
 #include "core/ops/dispatch.h"
+#include "cuda/kernels/softmax.h"
 
 namespace tenon {
 namespace {
@@ -13,7 +14,6 @@ namespace {
 void check(const char* op, const Tensor& x) {
   TENON_CHECK(x.defined(), op, ": undefined tensor");
   TENON_CHECK(is_floating(x.dtype()), op, ": expects float32 or float64, got ", x.str());
-  require_host(op, x);
 }
 
 // The axis of a dense tensor steps over all that lies within it in memory.
@@ -33,14 +33,14 @@ Tensor one_a_row(const Tensor& x, int axis, DType dtype) {
   return Tensor::empty_strided(shape, strides_in_order_of(shape, x.strides()), dtype, x.device());
 }
 
-using RowKernel = void (*)(const SoftmaxBlock&, DType, void*, const void*);
-
-Tensor run(const char* op, const Tensor& x, int64_t axis, RowKernel kernel) {
+// softmax and log_softmax.
+template <class Kernel>
+Tensor run(const char* op, const Tensor& x, int64_t axis, Kernel&& kernel) {
   check(op, x);
   const int a = normalize_axis(op, axis, x.rank());
   Tensor dense = dense_of(x);
   Tensor y = Tensor::empty_like(dense);
-  if (!y.is_empty()) kernel(block_of(dense, a), x.dtype(), y.raw(), dense.raw());
+  if (!y.is_empty()) kernel(block_of(dense, a), y.raw(), dense.raw());
   return y;
 }
 
@@ -56,10 +56,6 @@ Tensor labels_of(const char* op, const Tensor& dense, const Tensor& labels) {
   TENON_CHECK(!labels.is_empty(), op, ": no rows in logits ", dense.shape());
   Tensor rows = one_a_row(dense, 1, int64);
   rows.copy_(labels.unsqueeze(1));
-  const int64_t* p = rows.data<int64_t>();
-  for (int64_t i = 0; i < rows.numel(); ++i)
-    TENON_CHECK(p[i] >= 0 && p[i] < dense.shape()[1], op, ": expects labels in [0, ", dense.shape()[1],
-                "), got ", p[i]);
   return rows;
 }
 
@@ -69,9 +65,17 @@ void check_smoothing(const char* op, double smoothing) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x, int64_t axis) { return run("softmax", x, axis, cpu::softmax); }
+Tensor softmax(const Tensor& x, int64_t axis) {
+  return run("softmax", x, axis, [&](const SoftmaxBlock& block, void* y, const void* dense) {
+    TENON_DISPATCH(x.device(), softmax, block, x.dtype(), y, dense);
+  });
+}
 
-Tensor log_softmax(const Tensor& x, int64_t axis) { return run("log_softmax", x, axis, cpu::log_softmax); }
+Tensor log_softmax(const Tensor& x, int64_t axis) {
+  return run("log_softmax", x, axis, [&](const SoftmaxBlock& block, void* y, const void* dense) {
+    TENON_DISPATCH(x.device(), log_softmax, block, x.dtype(), y, dense);
+  });
+}
 
 Tensor logsumexp(const Tensor& x, int64_t axis, bool keep) {
   check("logsumexp", x);
@@ -81,7 +85,7 @@ Tensor logsumexp(const Tensor& x, int64_t axis, bool keep) {
   if (x.is_empty()) {
     y.fill_(-std::numeric_limits<double>::infinity());
   } else {
-    cpu::logsumexp(block_of(dense, a), x.dtype(), y.raw(), dense.raw());
+    TENON_DISPATCH(x.device(), logsumexp, block_of(dense, a), x.dtype(), y.raw(), dense.raw());
   }
   return keep ? y : y.squeeze(a);
 }
@@ -93,8 +97,8 @@ Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& labels, double 
   Tensor dense = dense_of(logits);
   Tensor rows = labels_of(op, dense, labels);
   Tensor loss = Tensor::empty({}, logits.dtype(), logits.device());
-  cpu::softmax_cross_entropy(block_of(dense, 1), logits.dtype(), loss.raw(), dense.raw(),
-                             rows.data<int64_t>(), smoothing);
+  TENON_DISPATCH(logits.device(), softmax_cross_entropy, block_of(dense, 1), logits.dtype(), loss.raw(),
+                 dense.raw(), static_cast<const int64_t*>(rows.raw()), smoothing);
   return loss;
 }
 
@@ -104,13 +108,14 @@ Tensor softmax_cross_entropy_backward(const Tensor& g, const Tensor& logits, con
   check(op, logits);
   check(op, g);
   check_same_dtype(op, g, logits);
+  check_same_device(op, g, logits);
   TENON_CHECK(g.rank() == 0, op, ": expects a gradient of rank 0, got ", g.str());
   check_smoothing(op, smoothing);
   Tensor dense = dense_of(logits);
   Tensor rows = labels_of(op, dense, labels);
   Tensor dx = Tensor::empty_like(dense);
-  cpu::softmax_cross_entropy_backward(block_of(dense, 1), logits.dtype(), dx.raw(), g.raw(), dense.raw(),
-                                      rows.data<int64_t>(), smoothing);
+  TENON_DISPATCH(logits.device(), softmax_cross_entropy_backward, block_of(dense, 1), logits.dtype(),
+                 dx.raw(), g.raw(), dense.raw(), static_cast<const int64_t*>(rows.raw()), smoothing);
   return dx;
 }
 
