@@ -5,6 +5,7 @@
 #include "core/ops/dispatch.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/image.h"
+#include "cuda/kernels/conv.h"
 
 namespace tenon {
 namespace {
@@ -37,7 +38,6 @@ Name check_operands(const char* suffix, const Tensor& a, const Tensor& b) {
   TENON_CHECK(is_floating(a.dtype()), plain, ": expects float32 or float64, got ", a.str());
   TENON_CHECK(a.rank() >= 3 && a.rank() <= 5 && a.rank() == b.rank(), plain,
               ": expects two tensors of rank 3, 4 or 5, got ", a.shape(), " and ", b.shape());
-  require_host(plain.c_str(), a);
   return {suffix, a.rank() - 2};
 }
 
@@ -111,7 +111,8 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
   const Image image = as_image(x, last);
   plan.x = image.steps, plan.y = steps_of_image(y.shape(), last);
   const Tensor w = weight.contiguous(), b = bias.defined() ? bias.contiguous() : bias;
-  cpu::conv(plan, x.dtype(), y.raw(), image.data.raw(), w.raw(), b.defined() ? b.raw() : nullptr);
+  TENON_DISPATCH(x.device(), conv, plan, x.dtype(), y.raw(), image.data.raw(), w.raw(),
+                 b.defined() ? b.raw() : nullptr);
   return y;
 }
 
@@ -134,7 +135,7 @@ Tensor conv_backward_input(const Tensor& g, const Tensor& weight, const Dims& in
   const Image image = as_image(g, channels_last(g));
   plan.x = steps_of_image(gx.shape(), last), plan.y = image.steps;
   const Tensor w = weight.contiguous();
-  cpu::conv_backward_input(plan, g.dtype(), gx.raw(), image.data.raw(), w.raw());
+  TENON_DISPATCH(g.device(), conv_backward_input, plan, g.dtype(), gx.raw(), image.data.raw(), w.raw());
   return gx;
 }
 
@@ -153,7 +154,8 @@ Tensor conv_backward_weight(const Tensor& g, const Tensor& x, const Dims& kernel
   if (g.is_empty() || x.is_empty()) return gw.fill_(0);
   const Image image = as_image(x, channels_last(x)), gradient = as_image(g, channels_last(g));
   plan.x = image.steps, plan.y = gradient.steps;
-  cpu::conv_backward_weight(plan, g.dtype(), gw.raw(), gradient.data.raw(), image.data.raw());
+  TENON_DISPATCH(g.device(), conv_backward_weight, plan, g.dtype(), gw.raw(), gradient.data.raw(),
+                 image.data.raw());
   return gw;
 }
 

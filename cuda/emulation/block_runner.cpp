@@ -77,6 +77,7 @@ void BlockRunner::reset(const Launch& launch, Dim3 block) {
   count_ = static_cast<int>(launch.block.x * launch.block.y * launch.block.z);
   finished_ = waiting_ = 0;
   threads_.assign(static_cast<size_t>(count_), Thread{});
+  copies_.reset(count_);
   order_.resize(static_cast<size_t>(count_));
   std::iota(order_.begin(), order_.end(), 0);
   blockIdx = block;
@@ -163,6 +164,8 @@ void BlockRunner::work(Worker& worker) {
 void BlockRunner::run_thread() {
   try {
     body_(context_);
+    TENON_CHECK(!copies_.any(running_), where(), ": thread ", thread_name(running_),
+                " returned with asynchronous copies that it never waited for");
   } catch (const Abandoned&) {
   } catch (...) {
     if (!error_) error_ = std::current_exception();

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda/emulation/async_copy.h"
 #include "cuda/emulation/execution.h"
 #include "cuda/emulation/fiber.h"
 
@@ -46,6 +47,9 @@ class BlockRunner {
                     const std::source_location& site);
   unsigned ballot(const char* what, unsigned mask, bool predicate, const std::source_location& site);
   int lane() const { return running_ % warpSize; }
+  /// Linear index of the running thread in its block.
+  int thread() const { return running_; }
+  PendingCopies& copies() { return copies_; }
 
  private:
   enum class Phase : unsigned char { fresh, ready, at_barrier, at_collective, finished };
@@ -111,6 +115,7 @@ class BlockRunner {
   std::vector<int> order_;  // the pass: order_[position] is a thread
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<int> idle_;  // workers without a thread
+  PendingCopies copies_;
 
   std::vector<SharedArray> shared_arrays_;
   std::unique_ptr<std::byte[]> shared_memory_;

@@ -7,6 +7,7 @@
 //     TENON_DYNAMIC_SHARED(T, extra);      // dynamic shared memory: a pointer to what the launch asked for
 //     ... threadIdx, blockIdx, blockDim, gridDim, __syncthreads(), __syncwarp(mask),
 //     ... __shfl_sync, __shfl_down_sync, __shfl_xor_sync, __ballot_sync, integer atomics
+//     ... copy_async, commit_copies, wait_for_copies: asynchronous copies into shared memory
 //   }
 //   launch("scale", scale_kernel<T>, {blocks}, {256}, 0, x, factor, n);
 //
@@ -27,7 +28,8 @@
 
 #include <cuda_runtime.h>
 
-#define TENON_SHARED(T, name, count) __shared__ T name[count]
+// Aligned for 16-byte accesses.
+#define TENON_SHARED(T, name, count) __shared__ __align__(16) T name[count]
 #define TENON_DYNAMIC_SHARED(T, name)                                   \
   extern __shared__ __align__(16) unsigned char tenon_dynamic_shared[]; \
   T* const name = reinterpret_cast<T*>(tenon_dynamic_shared)
@@ -50,10 +52,36 @@ void launch(const char* name, void (*kernel)(Params...), Dim3 grid, Dim3 block, 
   detail::count_launch(name);
 }
 
+/// Starts to copy one T (of 4, 8 or 16 bytes, both addresses aligned to them) from global to shared memory
+/// without waiting; writes zeros, and does not read `global`, if not `inside`. PTX: cp.async.
+template <class T>
+__device__ __forceinline__ void copy_async(T* shared, const T* global, bool inside = true) {
+  static_assert(sizeof(T) == 4 || sizeof(T) == 8 || sizeof(T) == 16);
+  const unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  const int bytes = inside ? static_cast<int>(sizeof(T)) : 0;
+  if constexpr (sizeof(T) == 16) {  // past the first-level cache
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(bytes)
+                 : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(global), "n"(sizeof(T)),
+                 "r"(bytes)
+                 : "memory");
+  }
+}
+/// Closes the group of copies that the thread has started since the last commit; it may be empty.
+__device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/// Waits until all groups of this thread but the last `groups` have landed. Other threads see what landed
+/// after a __syncthreads behind it.
+template <int groups>
+__device__ __forceinline__ void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory");
+}
+
 }  // namespace tenon::cuda
 
 #else
 
+#include "cuda/emulation/async_copy.h"
 #include "cuda/emulation/execution.h"
 
 #endif

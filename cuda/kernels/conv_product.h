@@ -1,0 +1,244 @@
+// Convolutions as matrix products whose second factor is never stored: a tile of
+//
+//   C[m, n] = sum_k A[m, k] source[site(n) + site(k)]        (0 where the sum of sites is outside the source)
+//
+// The three kernels of the family differ in what m, n and k stand for (ConvGather, ConvWeightGather):
+//
+//   conv                   m: output channel  n: output position     k: (input channel, tap)   A: weight
+//   conv_backward_input    m: input channel   n: input position      k: (output channel, tap)  A: weight
+//   conv_backward_weight   m: output channel  n: (input ch., tap)    k: output position        A: g
+//
+// A site is a place in the source: an offset in memory, and coordinates to tell the padding by. Sites of a
+// block's n are worked out once, those of its k a step ahead of the copies, a thread a site; an element of the
+// gathered piece then costs three additions and comparisons and one address.
+#pragma once
+
+#include "core/cpu/conv.h"
+#include "cuda/kernels/tile.h"
+
+namespace tenon::cuda {
+
+struct alignas(16) Site {
+  int offset;
+  int at[3];
+};
+constexpr int kNowhere = -(1 << 30);  // a coordinate that no sum with another brings back inside
+TENON_HD inline Site nowhere() { return {0, {kNowhere, kNowhere, kNowhere}}; }
+
+/// Splits a row-major index over three extents.
+TENON_HD inline void split_index(int index, const int (&extent)[3], int (&at)[3]) {
+  at[2] = index % extent[2], index /= extent[2];
+  at[1] = index % extent[1];
+  at[0] = index / extent[1];
+}
+
+/// The channels of an image side by side or its positions: which index runs faster in memory, and so in k or n.
+struct ChannelTaps {
+  int channels, taps[3], all_taps;
+  bool channels_inside;
+  TENON_HD void split(int index, int& channel, int (&tap)[3]) const {
+    int t;
+    if (channels_inside) {
+      channel = index % channels, t = index / channels;
+    } else {
+      channel = index / all_taps, t = index % all_taps;
+    }
+    split_index(t, taps, tap);
+  }
+};
+
+/// What both gathers tell the kernel of one group of a convolution.
+struct ConvProduct {
+  int m, n, k;
+  int groups, k_per_part;               ///< blockIdx.z = part * groups + group
+  int extent[3];                        ///< of the source
+  int a_step, c_step;                   ///< from row to row
+  int64_t source_group, a_group, c_group, c_part;
+  bool a_along_k;                       ///< A is dense along k, else along m
+};
+
+/// conv and conv_backward_input: along each axis, result position `first + j spacing` (j < positions) reads source
+/// position `start + j step + t reach` for taps `first_tap + t tap_step` (t < taps).
+struct ConvGather : ConvProduct {
+  ChannelTaps inner;
+  int positions[3];
+  int start[3], step[3], reach[3];
+  int result_first[3], result_spacing[3], result_extent[3];
+  int source_image, source_channel, source_position;
+  int result_image, result_position;
+  int weight_first, weight_channel, weight_tap[3];
+
+  TENON_HD int source_offset(const int (&at)[3]) const {
+    return ((at[0] * extent[1] + at[1]) * extent[2] + at[2]) * source_position;
+  }
+  TENON_HD Site k_site(int index, int& a_offset) const {
+    int channel, tap[3];
+    inner.split(index, channel, tap);
+    Site site;
+    a_offset = weight_first + channel * weight_channel;
+    for (int i = 0; i < 3; ++i) {
+      site.at[i] = tap[i] * reach[i];
+      a_offset += tap[i] * weight_tap[i];
+    }
+    site.offset = source_offset(site.at) + channel * source_channel;
+    return site;
+  }
+  TENON_HD Site n_site(int index, int& c_offset) const {
+    const int count = positions[0] * positions[1] * positions[2];
+    const int image = index / count;
+    int j[3];
+    split_index(index % count, positions, j);
+    Site site;
+    int place = 0;
+    for (int i = 0; i < 3; ++i) {
+      site.at[i] = start[i] + j[i] * step[i];
+      place = place * result_extent[i] + result_first[i] + j[i] * result_spacing[i];
+    }
+    site.offset = source_offset(site.at) + image * source_image;
+    c_offset = image * result_image + place * result_position;
+    return site;
+  }
+};
+
+/// conv_backward_weight.
+struct ConvWeightGather : ConvProduct {
+  ChannelTaps outer;
+  int positions[3];
+  int start[3], step[3], reach[3];
+  int source_image, source_channel, source_position;
+  int g_image, g_position;
+
+  TENON_HD int source_offset(const int (&at)[3]) const {
+    return ((at[0] * extent[1] + at[1]) * extent[2] + at[2]) * source_position;
+  }
+  TENON_HD Site k_site(int index, int& a_offset) const {
+    const int count = positions[0] * positions[1] * positions[2];
+    const int image = index / count, position = index % count;
+    int j[3];
+    split_index(position, positions, j);
+    Site site;
+    for (int i = 0; i < 3; ++i) site.at[i] = start[i] + j[i] * step[i];
+    site.offset = source_offset(site.at) + image * source_image;
+    a_offset = image * g_image + position * g_position;
+    return site;
+  }
+  TENON_HD Site n_site(int index, int& c_offset) const {
+    int channel, tap[3];
+    outer.split(index, channel, tap);
+    Site site;
+    for (int i = 0; i < 3; ++i) site.at[i] = tap[i] * reach[i];
+    site.offset = source_offset(site.at) + channel * source_channel;
+    c_offset = channel * outer.all_taps + (tap[0] * outer.taps[1] + tap[1]) * outer.taps[2] + tap[2];
+    return site;
+  }
+};
+
+/// The copies of one block. `kSourceAlongK`: neighbours in k are neighbours in the source, so copies of it run
+/// along k, else along n.
+template <class Tile, class T, bool kSourceAlongK, class Gather>
+struct ConvPieces {
+  static constexpr int kOwn = kSourceAlongK || Tile::kN <= Tile::kThreads ? 1 : Tile::kN / Tile::kThreads;
+  static_assert(Tile::kM * Tile::kK % Tile::kThreads == 0 && Tile::kN * Tile::kK % Tile::kThreads == 0);
+
+  const Gather& gather;
+  const T *a, *source;
+  const Site* n_sites;  // shared, [kN]
+  Site* k_sites;        // shared, [2][kK]
+  int* a_offsets;       // shared, [2][kK]
+  int m, k_begin, k_end, thread;
+  Site own[kOwn];       // copies along n: the sites of this thread's columns
+
+  __device__ void prepare(int step) {
+    if (thread >= Tile::kK) return;
+    const int slot = step % 2 * Tile::kK + thread, k = k_begin + step * Tile::kK + thread;
+    Site site = nowhere();
+    int a_offset = -1;
+    if (k < k_end) site = gather.k_site(k, a_offset);
+    k_sites[slot] = site;
+    a_offsets[slot] = a_offset;
+  }
+
+  __device__ void copy_gathered(T* to, const Site& n, const Site& k) const {
+    bool inside = true;
+    for (int i = 0; i < 3; ++i)
+      inside = inside && static_cast<unsigned>(n.at[i] + k.at[i]) < static_cast<unsigned>(gather.extent[i]);
+    copy_async(to, source + n.offset + k.offset, inside);
+  }
+
+  __device__ void load(int step, T* a_piece, T* b_piece) const {
+    const int table = step % 2 * Tile::kK;
+    for (int item = thread; item < Tile::kM * Tile::kK; item += Tile::kThreads) {
+      const int row = gather.a_along_k ? item / Tile::kK : item % Tile::kM;
+      const int k = gather.a_along_k ? item % Tile::kK : item / Tile::kM;
+      const int offset = a_offsets[table + k];
+      copy_async(a_piece + k * Tile::kPitchA + row, a + int64_t{m + row} * gather.a_step + offset,
+                 offset >= 0 && m + row < gather.m);
+    }
+    if constexpr (kSourceAlongK) {
+      const int k = thread % Tile::kK;
+      const Site k_site = k_sites[table + k];
+      for (int n = thread / Tile::kK; n < Tile::kN; n += Tile::kThreads / Tile::kK)
+        copy_gathered(b_piece + k * Tile::kPitchB + n, n_sites[n], k_site);
+    } else {
+      for (int j = 0; j < Tile::kN * Tile::kK / Tile::kThreads; ++j) {
+        const int item = thread + j * Tile::kThreads, k = item / Tile::kN;
+        copy_gathered(b_piece + k * Tile::kPitchB + item % Tile::kN, own[j % kOwn], k_sites[table + k]);
+      }
+    }
+  }
+};
+
+/// One part of k, one group, one tile of C. `shift` (or null) is added to the rows.
+template <class Tile, class T, bool kSourceAlongK, class Gather>
+__global__ void __launch_bounds__(Tile::kThreads)
+    conv_product_kernel(Gather gather, T* c, const T* __restrict__ a, const T* __restrict__ source,
+                        const T* __restrict__ shift) {
+  TENON_SHARED(T, a_pieces, 2 * Tile::kPieceA);
+  TENON_SHARED(T, b_pieces, 2 * Tile::kPieceB);
+  TENON_SHARED(Site, n_sites, Tile::kN);
+  TENON_SHARED(int, c_offsets, Tile::kN);
+  TENON_SHARED(Site, k_sites, 2 * Tile::kK);
+  TENON_SHARED(int, a_offsets, 2 * Tile::kK);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int n_first = static_cast<int>(blockIdx.x) * Tile::kN, m = static_cast<int>(blockIdx.y) * Tile::kM;
+  const int group = static_cast<int>(blockIdx.z) % gather.groups;
+  const int part = static_cast<int>(blockIdx.z) / gather.groups;
+  const int k_begin = part * gather.k_per_part;
+  const int k_end = gather.k - k_begin < gather.k_per_part ? gather.k : k_begin + gather.k_per_part;
+
+  using Pieces = ConvPieces<Tile, T, kSourceAlongK, Gather>;
+  Pieces pieces{gather,  a + group * gather.a_group,
+                source + group * gather.source_group,
+                n_sites, k_sites,
+                a_offsets, m,
+                k_begin, k_end,
+                thread,  {}};
+  for (int i = thread; i < Tile::kN; i += Tile::kThreads) {
+    Site site = nowhere();
+    int c_offset = -1;
+    if (i < gather.n - n_first) site = gather.n_site(n_first + i, c_offset);
+    n_sites[i] = site;
+    c_offsets[i] = c_offset;
+  }
+  pieces.prepare(0);
+  pieces.prepare(1);
+  __syncthreads();
+  if constexpr (!kSourceAlongK)
+    for (int j = 0; j < Pieces::kOwn; ++j) pieces.own[j] = n_sites[(thread + j * Tile::kThreads) % Tile::kN];
+
+  RegisterTile<Tile, T> tile;
+  multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces, tile);
+
+  c += group * gather.c_group + part * gather.c_part;
+  for (int i = 0; i < Tile::kRows; ++i) {
+    const int row = m + tile.row(thread, i);
+    if (row >= gather.m) continue;
+    const T add = shift == nullptr ? T(0) : shift[group * gather.m + row];
+    for (int j = 0; j < Tile::kColumns; ++j) {
+      const int offset = c_offsets[tile.column(thread, j)];
+      if (offset >= 0) c[int64_t{row} * gather.c_step + offset] = tile.sum[i][j] + add;
+    }
+  }
+}
+
+}  // namespace tenon::cuda

@@ -1,0 +1,83 @@
+// Asynchronous copies on the emulated device: they land at the wait for their group and not before, and what is
+// done wrong with them is found.
+#if defined(TENON_CUDA_EMULATED)
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+
+#include "cuda/runtime/kernel.h"
+#include "tests/cuda/device_array.h"
+
+namespace tenon::cuda {
+namespace {
+
+// Turns four pieces of x around, each through shared memory, the copy of the next under way; zeros from `end` on.
+template <bool with_wait>
+__global__ void reverse_kernel(const float* x, float* y, int end) {
+  TENON_SHARED(float, buffer, 2 * 32);
+  const int t = static_cast<int>(threadIdx.x);
+  copy_async(buffer + t, x + t, t < end);
+  commit_copies();
+  for (int piece = 0; piece < 4; ++piece) {
+    const int next = (piece + 1) * 32 + t;
+    if (piece < 3) copy_async(buffer + (piece + 1) % 2 * 32 + t, x + next, next < end);
+    commit_copies();
+    if (with_wait) wait_for_copies<1>();
+    __syncthreads();
+    y[piece * 32 + t] = buffer[piece % 2 * 32 + 31 - t];
+    __syncthreads();
+  }
+  wait_for_copies<0>();
+}
+
+__global__ void forget_kernel(const float* x) {
+  TENON_SHARED(float, buffer, 32);
+  copy_async(buffer + threadIdx.x, x + threadIdx.x);
+  commit_copies();
+}
+
+__global__ void misaligned_kernel(const float* x) {
+  TENON_SHARED(double, buffer, 4);
+  copy_async(buffer, reinterpret_cast<const double*>(x + 1));
+}
+
+template <class F>
+std::string error_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("cuda emulation: asynchronous copies land at their wait") {
+  std::vector<float> values(128);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i + 1);
+  DeviceArray<float> x(values), y(std::vector<float>(128));
+  launch("reverse", reverse_kernel<true>, {1}, {32}, 0, x.data(), y.data(), 100);
+  const std::vector<float> turned = y.to_host();
+  for (size_t i = 0; i < turned.size(); ++i) {
+    const size_t source = i / 32 * 32 + 31 - i % 32;
+    CHECK(turned[i] == (source < 100 ? values[source] : 0.0f));
+  }
+  launch("reverse", reverse_kernel<false>, {1}, {32}, 0, x.data(), y.data(), 100);
+  CHECK(std::isnan(y.to_host()[0]));
+}
+
+TEST_CASE("cuda emulation: asynchronous copies that nobody waits for, or that are not aligned, are reported") {
+  DeviceArray<float> x(std::vector<float>(32));
+  const std::string forgotten = error_of([&] { launch("forget", forget_kernel, {1}, {32}, 0, x.data()); });
+  CHECK(forgotten.find("'forget'") != std::string::npos);
+  CHECK(forgotten.find("never waited for") != std::string::npos);
+  const std::string misaligned = error_of([&] { launch("misaligned", misaligned_kernel, {1}, {1}, 0, x.data()); });
+  CHECK(misaligned.find("aligned to the 8 bytes") != std::string::npos);
+}
+
+}  // namespace tenon::cuda
+
+#endif

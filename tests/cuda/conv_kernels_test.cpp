@@ -1,0 +1,100 @@
+// The paths inside the CUDA convolutions that sizes and layouts choose: edges of tiles, parts of the sum over
+// positions, phases of a strided gradient, groups, both orders in memory. Inputs are small integers, whose sums
+// are exact, so host and device must agree to the bit.
+#if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
+
+#include "core/ops/conv.h"
+#include "tests/cuda/on_both_devices.h"
+
+namespace tenon {
+namespace {
+
+struct Case {
+  int64_t images, in_channels, out_channels;
+  Dims in, kernel;
+  ConvOptions options;
+  const char* weight_kernel = "conv_backward_weight";  ///< launched last by conv_backward_weight
+};
+
+Shape image_of(int64_t images, int64_t channels, const Dims& extents) {
+  Shape shape{images, channels};
+  for (int64_t extent : extents) shape.push_back(extent);
+  return shape;
+}
+
+// The same numbers with channels innermost in memory.
+Tensor channels_inside(const Tensor& x) {
+  Dims inside{0}, back{0, x.rank() - 1};
+  for (int i = 2; i < x.rank(); ++i) inside.push_back(i), back.push_back(i - 1);
+  inside.push_back(1);
+  return x.permute(inside).contiguous().permute(back);
+}
+
+void check_case(const Case& c, DType dtype, bool with_channels_inside, std::mt19937_64& random) {
+  const auto laid = [&](const Tensor& x) { return with_channels_inside ? channels_inside(x) : x; };
+  const Tensor x = laid(integers(image_of(c.images, c.in_channels, c.in), dtype, random));
+  const Tensor w =
+      integers(image_of(c.out_channels, c.in_channels / c.options.groups, c.kernel), dtype, random);
+  const Tensor b = integers({c.out_channels}, dtype, random);
+  const Tensor y = conv(x, w, b, c.options);
+  const Tensor g = laid(integers(y.shape(), dtype, random));
+  INFO("input ", x.shape().str(), ", weight ", w.shape().str(), ", ", x.str(),
+       with_channels_inside ? ", channels last" : "");
+  check_on_both("conv", x, [&](const Tensor& t) {
+    return conv(t, w.to(t.device()), b.to(t.device()), c.options);
+  });
+  check_on_both("conv_backward_input", g, [&](const Tensor& t) {
+    return conv_backward_input(t, w.to(t.device()), c.in, c.options);
+  });
+  check_on_both(c.weight_kernel, g, [&](const Tensor& t) {
+    return conv_backward_weight(t, x.to(t.device()), c.kernel, c.options);
+  });
+}
+
+void check_cases(const std::vector<Case>& cases, uint64_t seed) {
+  if (cuda::skip_without_device()) return;
+  std::mt19937_64 random(seed);
+  for (const Case& c : cases)
+    for (DType dtype : {float32, float64})
+      for (bool inside : {false, true}) check_case(c, dtype, inside, random);
+}
+
+}  // namespace
+
+TEST_CASE("cuda kernels: convolutions at the edges of tiles") {
+  check_cases({{1, 1, 1, {1, 1}, {1, 1}, {}},
+               {1, 16, 16, {8, 8}, {1, 1}, {}},               // one whole tile
+               {1, 17, 17, {5, 13}, {1, 1}, {}},              // one more of everything
+               {2, 3, 33, {9, 7}, {3, 3}, {.padding = {1}}},  // rows of the middle tile
+               {3, 5, 65, {4, 6}, {2, 3}, {}},                // two tiles of rows
+               {70, 2, 3, {2, 2}, {2, 2}, {}},                // a position an image
+               {1, 40, 7, {300}, {5}, {.padding = {2}}}},
+              1);
+}
+
+TEST_CASE("cuda kernels: convolutions with stride, dilation, asymmetric kernels, groups") {
+  check_cases({{2, 3, 4, {9, 10}, {3, 3}, {.stride = {2}, .padding = {1}}},
+               {1, 2, 5, {11, 8}, {2, 3}, {.stride = {3, 2}}},
+               {1, 3, 4, {7, 9}, {3, 2}, {.stride = {4, 3}, .padding = {2, 0}}},  // phases without taps
+               {1, 4, 3, {12, 11}, {3, 3}, {.padding = {2}, .dilation = {2}}},
+               {1, 2, 3, {13, 14}, {3, 3}, {.stride = {2, 3}, .padding = {1}, .dilation = {2, 3}}},
+               {1, 2, 3, {15, 12}, {3, 2}, {.stride = {2, 4}, .padding = {3}, .dilation = {3, 6}}},
+               {2, 5, 6, {6, 5, 4}, {3, 1, 1}, {.padding = {1, 0, 0}}},
+               {1, 5, 6, {5, 6, 7}, {1, 3, 1}, {.stride = {1, 2, 1}, .padding = {0, 1, 0}}},
+               {1, 3, 2, {5, 6, 7}, {2, 3, 3}, {.stride = {2}, .padding = {1}}},
+               {2, 6, 4, {7, 5}, {3, 3}, {.padding = {1}, .groups = 2}},
+               {1, 9, 9, {8, 6}, {3, 3}, {.padding = {1}, .groups = 9}},
+               {1, 4, 8, {9}, {3}, {.stride = {2}, .padding = {1}, .groups = 4}}},
+              2);
+}
+
+TEST_CASE("cuda kernels: convolutions' gradient of the weight, summed in parts") {
+  check_cases({{3, 4, 5, {20, 20}, {3, 3}, {.padding = {1}}, "conv_join"},
+               {1, 2, 3, {1100}, {3}, {}, "conv_join"},
+               {1, 6, 6, {9, 10, 11}, {3, 3, 3}, {.padding = {1}, .groups = 3}, "conv_join"}},
+              3);
+}
+
+}  // namespace tenon
+
+#endif
