@@ -3,32 +3,13 @@
 // and sums run in an order fixed by the sizes, so the bits are the same for any number of threads.
 #include "core/cpu/conv.h"
 
-#include "core/allocator.h"
 #include "core/cpu/blas.h"
 #include "core/cpu/conv_columns.h"
+#include "core/cpu/scratch.h"
 #include "core/parallel.h"
 
 namespace tenon::cpu {
 namespace {
-
-// Working memory of one chunk of tasks, from the caching allocator.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(int64_t elements)
-      : bytes_(static_cast<size_t>(elements) * sizeof(T)),
-        data_(bytes_ > 0 ? allocate(Device::cpu(), bytes_) : nullptr) {}
-  ~Scratch() {
-    if (data_ != nullptr) deallocate(Device::cpu(), data_, bytes_);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  T* data() const { return static_cast<T*>(data_); }
-
- private:
-  size_t bytes_;
-  void* data_;
-};
 
 // The [out_channels, columns] matrix of a tile in y, where it is one: a tile within an image always is, whole
 // images are if their positions follow each other evenly.

@@ -1,0 +1,247 @@
+// Y = W X with W sparse. The columns of X are cut into panels of four SIMD vectors (64 float32 columns with
+// AVX-512): a panel of X is copied into rows that follow each other, and a row of Y over a panel stays in
+// registers while the entries of its list are added, one multiply-add a vector:
+//
+//   acc[o][v] += w[entry][o] * panel[index[entry]][v]        v = 0 .. 3, o = 0 .. rows_out - 1
+//
+// Bound: an entry of 1 row loads 4 vectors for 4 multiply-adds, so panels must come from the first cache to
+// run at the rate of a dense product; entries of R rows use each vector R times. The copy costs a load and a
+// store for each element of X. It makes of a row-major X, whose rows lie a power of two apart, something
+// that the caches and the TLB hold, and turns a transposed one round.
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "core/cpu/scratch.h"
+#include "core/cpu/sparse_pieces.h"
+#include "core/parallel.h"
+
+namespace tenon::cpu {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr int kVectors = 4;             // in the row of a panel
+constexpr int64_t kPanelsAtOnce = 8;    // bounds the scratch: 2 KiB for each row of X in float32
+constexpr int64_t kRowsPerTask = 64;    // of X, when panels are filled
+constexpr int64_t kEntriesPerRow = 2;   // of X: with more of them a copy pays
+
+// ---- panels of X ------------------------------------------------------------------------------------
+
+// Some columns of X: `vectors` vectors to a row, rows `step` elements apart. Columns beyond the last are 0.
+template <class T>
+struct Panel {
+  const T* rows;
+  int64_t step, columns;
+  int vectors;
+};
+
+// to[k * width + n] = x[n * step + k] for 4 x 4 elements.
+inline void turn_round(float* to, int64_t width, const float* x, int64_t step) {
+  const hn::CappedTag<float, 4> d;
+  const auto a = hn::LoadU(d, x), b = hn::LoadU(d, x + step), c = hn::LoadU(d, x + 2 * step),
+             e = hn::LoadU(d, x + 3 * step);
+  const auto low_even = hn::InterleaveLower(d, a, c), low_odd = hn::InterleaveLower(d, b, e);
+  const auto high_even = hn::InterleaveUpper(d, a, c), high_odd = hn::InterleaveUpper(d, b, e);
+  hn::StoreU(hn::InterleaveLower(d, low_even, low_odd), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, low_even, low_odd), d, to + width);
+  hn::StoreU(hn::InterleaveLower(d, high_even, high_odd), d, to + 2 * width);
+  hn::StoreU(hn::InterleaveUpper(d, high_even, high_odd), d, to + 3 * width);
+}
+
+// Fills rows [begin, end) of a panel of `width` columns, `columns` of them from x.
+template <class T>
+void fill_panel(const SpmmPlan& p, T* to, int64_t width, int64_t begin, int64_t end, const T* x,
+                int64_t columns) {
+  auto one = [&](int64_t k, int64_t n) { to[k * width + n] = x[k * p.x_row + n * p.x_column]; };
+  int64_t k = begin;
+  if constexpr (sizeof(T) == 4) {
+    if (p.x_row == 1)
+      for (; k + 4 <= end; k += 4) {
+        int64_t n = 0;
+        for (; n + 4 <= columns; n += 4)
+          turn_round(to + k * width + n, width, x + k + n * p.x_column, p.x_column);
+        for (; n < columns; ++n)
+          for (int64_t i = k; i < k + 4; ++i) one(i, n);
+      }
+  }
+  for (; k < end; ++k) {
+    if (p.x_column == 1) {
+      std::copy_n(x + k * p.x_row, columns, to + k * width);
+    } else {
+      for (int64_t n = 0; n < columns; ++n) one(k, n);
+    }
+  }
+  if (columns < width)
+    for (k = begin; k < end; ++k) std::fill(to + k * width + columns, to + (k + 1) * width, T{0});
+}
+
+// ---- rows of Y --------------------------------------------------------------------------------------
+
+// Adds the entries of a list to kOut rows of kV vectors. Each entry has kOut or kIn values (one of them is
+// 1).
+template <int kOut, int kIn, int kV, class D, class T = hn::TFromD<D>>
+HWY_INLINE void add_entries(D d, const SpmmPlan& p, int64_t list, const T* values, const T* x, int64_t step,
+                            hn::Vec<D> (&acc)[kOut][kV]) {
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  const int32_t* const positions = p.w.positions;
+  for (int64_t e = p.w.offsets[list]; e < p.w.offsets[list + 1]; ++e) {
+    const T* const w = values + (positions != nullptr ? positions[e] : e) * (kOut * kIn);
+    const int64_t first = int64_t{p.w.indices[e]} * kIn;
+    auto add_row = [&](int i) HWY_ATTR {
+      const T* const row = x + (first + i) * step;
+      for (int v = 0; v < kV; ++v) {
+        const auto element = hn::LoadU(d, row + v * lanes);
+        for (int o = 0; o < kOut; ++o) acc[o][v] = hn::MulAdd(hn::Set(d, w[o + i]), element, acc[o][v]);
+      }
+    };
+    if (kIn == 1 || first + kIn <= p.rows_x) {
+      for (int i = 0; i < kIn; ++i) add_row(i);
+    } else {  // a block that reaches beyond the matrix
+      for (int i = 0; first + i < p.rows_x; ++i) add_row(i);
+    }
+  }
+}
+
+// The rows of Y of one list, over kV vectors of a panel; `columns` of the last vector's lanes are written.
+template <int kOut, int kIn, int kV, class T>
+void list_tile(const SpmmPlan& p, int64_t list, T* y, const T* values, const T* x, int64_t step,
+               const T* bias, int64_t columns) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  hn::Vec<decltype(d)> acc[kOut][kV];
+  for (int o = 0; o < kOut; ++o)
+    for (int v = 0; v < kV; ++v) acc[o][v] = hn::Zero(d);
+  add_entries<kOut, kIn, kV>(d, p, list, values, x, step, acc);
+  for (int o = 0; o < kOut && list * kOut + o < p.rows_y; ++o) {
+    const int64_t row = list * kOut + o;
+    const auto shift = hn::Set(d, bias != nullptr ? bias[row] : T{0});
+    for (int v = 0; v < kV; ++v) {
+      auto sum = hn::Add(acc[o][v], shift);
+      if (p.relu) sum = hn::IfThenZeroElse(hn::Lt(sum, hn::Zero(d)), sum);
+      T* const to = y + row * p.n + v * lanes;
+      const int64_t left = columns - v * lanes;
+      if (left >= lanes) {
+        hn::StoreU(sum, d, to);
+      } else {
+        hn::BlendedStore(sum, hn::FirstN(d, static_cast<size_t>(left)), d, to);
+      }
+    }
+  }
+}
+
+// The same over a whole panel, in tiles that the registers hold.
+template <int kOut, int kIn, class T>
+void list_panel(const SpmmPlan& p, int64_t list, T* y, const T* values, const Panel<T>& panel, const T* bias) {
+  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
+  constexpr int kMost = kOut <= 4 ? kVectors : kOut == 8 ? 2 : 1;
+  for (int v = 0; v < panel.vectors; v += kMost) {
+    auto tile = [&]<int kV>(std::integral_constant<int, kV>) {
+      list_tile<kOut, kIn, kV>(p, list, y + v * lanes, values, panel.rows + v * lanes, panel.step, bias,
+                               panel.columns - v * lanes);
+    };
+    switch (std::min(kMost, panel.vectors - v)) {
+      case 4:
+        if constexpr (kMost >= 4) tile(std::integral_constant<int, 4>());
+        break;
+      case 3:
+        if constexpr (kMost >= 4) tile(std::integral_constant<int, 3>());
+        break;
+      case 2:
+        if constexpr (kMost >= 2) tile(std::integral_constant<int, 2>());
+        break;
+      default:
+        tile(std::integral_constant<int, 1>());
+    }
+  }
+}
+
+template <int kOut, int kIn, class T>
+void times_matrix(const SpmmPlan& p, T* y, const T* values, const T* x, const T* bias) {
+  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>()), width = kVectors * lanes;
+  const int64_t panels = (p.n + width - 1) / width;
+  const bool copies = p.x_column != 1 || p.n % lanes != 0 ||
+                      (p.x_row > width && p.w.entries * kIn > kEntriesPerRow * p.rows_x);
+  const Scratch<T> scratch(copies ? std::min(panels, kPanelsAtOnce) * p.rows_x * width : 0);
+  const ListPieces pieces(p.w, kOut * kIn * width);
+  auto panel_of = [&](int64_t i, int64_t slot) {
+    const int64_t columns = std::min(width, p.n - i * width);
+    const int vectors = static_cast<int>((columns + lanes - 1) / lanes);
+    if (!copies) return Panel<T>{x + i * width, p.x_row, columns, vectors};
+    return Panel<T>{scratch.data() + slot * p.rows_x * width, width, columns, vectors};
+  };
+  for (int64_t first = 0; first < panels; first += kPanelsAtOnce) {
+    const int64_t count = std::min(kPanelsAtOnce, panels - first);
+    if (copies) {
+      const int64_t tasks = (p.rows_x + kRowsPerTask - 1) / kRowsPerTask;
+      const int64_t bytes = kRowsPerTask * width * 2 * static_cast<int64_t>(sizeof(T));
+      parallel_for(count * tasks, grain_for_bytes(bytes), [&](int64_t begin, int64_t end) {
+        for (int64_t task = begin; task < end; ++task) {
+          const int64_t slot = task / tasks, row = task % tasks * kRowsPerTask;
+          fill_panel(p, scratch.data() + slot * p.rows_x * width, width, row,
+                     std::min(p.rows_x, row + kRowsPerTask), x + (first + slot) * width * p.x_column,
+                     std::min(width, p.n - (first + slot) * width));
+        }
+      });
+    }
+    const int64_t work = (p.w.entries + p.w.lists) / pieces.count() * kOut * kIn * width;
+    parallel_for(count * pieces.count(), grain_for_flops(work), [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t slot = task / pieces.count(), piece = task % pieces.count();
+        const Panel<T> panel = panel_of(first + slot, slot);
+        const int64_t last = pieces.begin(piece + 1);
+        for (int64_t list = pieces.begin(piece); list < last; ++list)
+          list_panel<kOut, kIn>(p, list, y + (first + slot) * width, values, panel, bias);
+      }
+    });
+  }
+}
+
+// ---- one column -------------------------------------------------------------------------------------
+
+// Four sums a row, so that an addition need not wait for the one before.
+template <int kOut, int kIn, class T>
+void times_vector(const SpmmPlan& p, T* y, const T* values, const T* x, const T* bias) {
+  constexpr int kSums = kOut * kIn == 1 ? 4 : 1;
+  const ListPieces pieces(p.w, kOut * kIn);
+  parallel_for(pieces.count(), 1, [&](int64_t begin, int64_t end) {
+    const int64_t last = pieces.begin(end);
+    for (int64_t list = pieces.begin(begin); list < last; ++list) {
+      T acc[kOut * kSums] = {};
+      auto add_entry = [&](int64_t e, int sum) {
+        const T* const w = values + (p.w.positions != nullptr ? p.w.positions[e] : e) * (kOut * kIn);
+        const int64_t first = int64_t{p.w.indices[e]} * kIn;
+        const int64_t rows = kIn == 1 ? 1 : std::min<int64_t>(kIn, p.rows_x - first);
+        for (int64_t i = 0; i < rows; ++i)
+          for (int o = 0; o < kOut; ++o) acc[o * kSums + sum] += w[o + i] * x[(first + i) * p.x_row];
+      };
+      int64_t e = p.w.offsets[list];
+      const int64_t stop = p.w.offsets[list + 1];
+      for (; e + kSums <= stop; e += kSums)
+        for (int sum = 0; sum < kSums; ++sum) add_entry(e + sum, sum);
+      for (; e < stop; ++e) add_entry(e, 0);
+      for (int o = 0; o < kOut && list * kOut + o < p.rows_y; ++o) {
+        T sum = 0;
+        for (int s = 0; s < kSums; ++s) sum += acc[o * kSums + s];
+        if (bias != nullptr) sum += bias[list * kOut + o];
+        y[list * kOut + o] = p.relu && sum < 0 ? T{0} : sum;
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void spmm(const SpmmPlan& plan, DType dtype, void* y, const void* values, const void* x, const void* bias) {
+  visit_floating("spmm", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    visit_blocks(plan, [&](auto out, auto in) {
+      constexpr int kOut = decltype(out)::value, kIn = decltype(in)::value;
+      auto* const kernel = plan.n == 1 ? times_vector<kOut, kIn, T> : times_matrix<kOut, kIn, T>;
+      kernel(plan, static_cast<T*>(y), static_cast<const T*>(values), static_cast<const T*>(x),
+             static_cast<const T*>(bias));
+    });
+  });
+}
+
+}  // namespace tenon::cpu

@@ -1,0 +1,118 @@
+#include "core/ops/sparse.h"
+
+#include "core/cpu/sparse.h"
+#include "core/ops/contract.h"
+#include "core/ops/dispatch.h"
+#include "cuda/kernels/sparse.h"
+
+namespace tenon {
+namespace {
+
+// An operand [rows, N].
+void check_dense(const char* op, const char* name, const Tensor& x, int64_t rows,
+                 const SparsePattern& pattern) {
+  TENON_CHECK(x.rank() == 2 && x.size(0) == rows, op, ": ", name, " expects [", rows, ", N] for a pattern of ",
+              pattern.str(), ", got ", x.str());
+  TENON_CHECK(is_floating(x.dtype()), op, ": ", name, " expects float32 or float64, got ", x.str());
+  TENON_CHECK(x.device() == pattern.device(), op, ": pattern on ", pattern.device(), ", ", name, " ", x.str());
+}
+
+void check_values(const char* op, const SparsePattern& pattern, const Tensor& values) {
+  TENON_CHECK(pattern.defined(), op, ": undefined pattern");
+  TENON_CHECK(values.defined(), op, ": undefined values");
+  TENON_CHECK(values.shape() == pattern.values_shape(), op, ": expects values ", pattern.values_shape(),
+              " for a pattern of ", pattern.str(), ", got ", values.str());
+}
+
+const int32_t* numbers(const Tensor& x) {
+  return x.defined() ? static_cast<const int32_t*>(x.raw()) : nullptr;
+}
+
+SparseLists lists_of(const SparseIndex& index) {
+  return {index.order.numel(), index.indices.numel(),    numbers(index.offsets),
+          numbers(index.indices), numbers(index.positions), numbers(index.order)};
+}
+
+// The kernels of the card read rows; those of the host pack what they need.
+Tensor laid_for(Device device, const Tensor& x) {
+  return device.is_cuda() && x.strides()[1] != 1 ? x.contiguous() : x;
+}
+
+void run_spmm(SpmmPlan& plan, const Tensor& y, const Tensor& values, const Tensor& x, const Tensor& bias) {
+  const Tensor dense = laid_for(y.device(), x), packed = values.contiguous();
+  plan.rows_y = y.size(0), plan.rows_x = x.size(0), plan.n = x.size(1);
+  plan.x_row = dense.strides()[0], plan.x_column = dense.strides()[1];
+  TENON_DISPATCH(y.device(), spmm, plan, y.dtype(), y.raw(), packed.raw(), dense.raw(),
+                 bias.defined() ? bias.raw() : nullptr);
+}
+
+}  // namespace
+
+Tensor spmm(const SparsePattern& pattern, const Tensor& values, const Tensor& x, const Tensor& bias,
+            Epilogue epilogue) {
+  check_values("spmm", pattern, values);
+  TENON_CHECK(x.defined(), "spmm: undefined x");
+  check_same_dtype("spmm", values, x);
+  check_same_device("spmm", values, x);
+  check_dense("spmm", "x", x, pattern.columns(), pattern);
+  Tensor shift;
+  if (bias.defined()) {
+    check_same_dtype("spmm", x, bias);
+    check_same_device("spmm", x, bias);
+    TENON_CHECK(bias.shape() == Shape{pattern.rows()}, "spmm: expects a bias [", pattern.rows(), "], got ",
+                bias.str());
+    shift = bias.contiguous();
+  }
+  Tensor y = Tensor::empty({pattern.rows(), x.size(1)}, x.dtype(), x.device());
+  if (y.is_empty()) return y;
+  SpmmPlan plan;
+  plan.w = lists_of(pattern.by_rows());
+  plan.rows_out = static_cast<int>(pattern.block_rows());
+  plan.relu = epilogue == Epilogue::relu;
+  run_spmm(plan, y, values, x, shift);
+  return y;
+}
+
+Tensor spmm_transposed(const SparsePattern& pattern, const Tensor& values, const Tensor& g) {
+  check_values("spmm_transposed", pattern, values);
+  TENON_CHECK(g.defined(), "spmm_transposed: undefined g");
+  check_same_dtype("spmm_transposed", values, g);
+  check_same_device("spmm_transposed", values, g);
+  check_dense("spmm_transposed", "g", g, pattern.rows(), pattern);
+  Tensor z = Tensor::empty({pattern.columns(), g.size(1)}, g.dtype(), g.device());
+  if (z.is_empty()) return z;
+  SpmmPlan plan;
+  plan.w = lists_of(pattern.by_columns());
+  plan.rows_in = static_cast<int>(pattern.block_rows());
+  run_spmm(plan, z, values, g, {});
+  return z;
+}
+
+Tensor sddmm(const SparsePattern& pattern, const Tensor& g, const Tensor& x) {
+  TENON_CHECK(pattern.defined(), "sddmm: undefined pattern");
+  TENON_CHECK(g.defined() && x.defined(), "sddmm: undefined tensor");
+  check_same_dtype("sddmm", g, x);
+  check_same_device("sddmm", g, x);
+  check_dense("sddmm", "g", g, pattern.rows(), pattern);
+  check_dense("sddmm", "x", x, pattern.columns(), pattern);
+  TENON_CHECK(g.size(1) == x.size(1), "sddmm: g ", g.shape(), " and x ", x.shape(),
+              " differ in their number of columns");
+  Tensor values = Tensor::empty(pattern.values_shape(), g.dtype(), g.device());
+  if (values.is_empty()) return values;
+  if (g.size(1) == 0) return values.fill_(0);
+  const Tensor left = g.strides()[1] == 1 ? g : g.contiguous();
+  const Tensor right = x.strides()[1] == 1 ? x : x.contiguous();
+  SddmmPlan plan;
+  plan.w = lists_of(pattern.by_rows());
+  plan.block_rows = static_cast<int>(pattern.block_rows());
+  plan.rows_g = g.size(0), plan.n = g.size(1);
+  plan.g_row = left.strides()[0], plan.x_row = right.strides()[0];
+  TENON_DISPATCH(g.device(), sddmm, plan, g.dtype(), values.raw(), left.raw(), right.raw());
+  return values;
+}
+
+}  // namespace tenon
+
+TENON_FORWARD(spmm)
+TENON_FORWARD(spmm_transposed)
+TENON_FORWARD(sddmm)

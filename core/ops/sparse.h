@@ -1,0 +1,35 @@
+// Products of a sparse matrix W [M, K] (core/sparse.h) and dense ones. The pattern is fixed; values are a
+// tensor like any other. Each op is made of the others on the way back:
+//
+//   Y = W X      spmm               dW = sddmm(dY, X)     dX = spmm_transposed(dY)
+//
+// float32 or float64. All throw Error on an undefined operand, mixed dtypes or devices, values whose shape is
+// not pattern.values_shape(), and dense operands that are no matrices or do not fit the pattern. Of blocks
+// that reach beyond the last row, the values there are ignored, and are 0 in results.
+#pragma once
+
+#include "core/sparse.h"
+#include "core/tensor.h"
+
+namespace tenon {
+
+/// What a product does with its sums before it writes them.
+enum class Epilogue { none, relu };
+
+/// y[m, n] = epilogue(bias[m] + sum_k W[m, k] x[k, n]): x [K, N] in any order of axes -> row-major [M, N].
+/// `bias` [M] may be undefined. With N = 1 it is the product with a vector.
+Tensor spmm(const SparsePattern& pattern, const Tensor& values, const Tensor& x, const Tensor& bias = {},
+            Epilogue epilogue = Epilogue::none);
+inline Tensor spmm(const SparseMatrix& w, const Tensor& x, const Tensor& bias = {},
+                   Epilogue epilogue = Epilogue::none) {
+  return spmm(w.pattern, w.values, x, bias, epilogue);
+}
+
+/// z[k, n] = sum_m W[m, k] g[m, n]: g [M, N] in any order of axes -> row-major [K, N].
+Tensor spmm_transposed(const SparsePattern& pattern, const Tensor& values, const Tensor& g);
+
+/// The product of two dense matrices where the pattern has an entry ("sampled dense-dense"):
+/// v[m, k] = sum_n g[m, n] x[k, n]: g [M, N], x [K, N] -> values.
+Tensor sddmm(const SparsePattern& pattern, const Tensor& g, const Tensor& x);
+
+}  // namespace tenon
