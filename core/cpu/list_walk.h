@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "core/cpu/lists.h"
+#include "core/cpu/list_updates.h"
 #include "core/parallel.h"
 
 namespace tenon::cpu {
@@ -30,13 +30,17 @@ void walk_list(const ListLoop& loop, int64_t bytes_per_element, Run&& run) {
                [&](int64_t begin, int64_t end) { walk_chunk(loop, begin, end, run); });
 }
 
-template <class T>
-T* array(void* p, int64_t first) {
-  return p == nullptr ? nullptr : static_cast<T*>(p) + first;
-}
-template <class T>
-const T* array(const void* p, int64_t first) {
-  return static_cast<const T*>(p) + first;
+/// Applies make(item), an update of core/cpu/list_updates.h, to every element of every item.
+template <class Make>
+void update_list(const ListLoop& loop, const Make& make) {
+  using U = decltype(make(loop.items[0]));
+  using T = typename U::T;
+  walk_list(loop, U::kArrays * int64_t{sizeof(T)}, [&](const ListItem& item, int64_t first, int64_t n) {
+    const U update = make(item);
+    const update::Arrays<T> arrays(item, first);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) update::apply(update, arrays, i);
+  });
 }
 
 }  // namespace tenon::cpu

@@ -1,6 +1,7 @@
-// Kernels over lists of tensors: one pass over many arrays at once, for optimisers. The arrays are seen as if
-// they stood one behind the other and are cut into chunks of a fixed size, so that ten small arrays wake no
-// more threads than one array of their total length.
+// Kernels over lists of tensors: one pass over many arrays at once, for optimisers. Here: the list as both
+// devices see it, and the CPU kernels. Those see the arrays as if they stood one behind the other and cut them
+// into chunks of a fixed size, so that ten small arrays wake no more threads than one array of their total
+// length. The formulas stand in core/cpu/list_updates.h.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 #include "core/dtype.h"
 #include "core/steps.h"
 
-namespace tenon::cpu {
+namespace tenon {
 
 /// One entry of a list: up to five arrays of n elements, updated together. Which is which is said by each
 /// kernel.
@@ -27,6 +28,8 @@ struct ListLoop {
   int64_t count = 0;
   int64_t total = 0;
 };
+
+namespace cpu {
 
 /// a += alpha b
 void lists_axpy(const ListLoop& loop, DType dtype, double alpha);
@@ -50,4 +53,5 @@ void rmsprop_step(const ListLoop& loop, DType dtype, const RmspropStep& step);
 /// state: mean square of the gradient, mean square of the update.
 void adadelta_step(const ListLoop& loop, DType dtype, const AdadeltaStep& step);
 
-}  // namespace tenon::cpu
+}  // namespace cpu
+}  // namespace tenon

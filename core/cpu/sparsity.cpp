@@ -14,7 +14,7 @@ namespace {
 // The weight of an item: b, or a where there is no gradient.
 template <class T>
 const T* weight_of(const ListItem& item, int64_t first) {
-  return array<T>(item.b == nullptr ? static_cast<const void*>(item.a) : item.b, first);
+  return static_cast<const T*>(item.b == nullptr ? item.a : item.b) + first;
 }
 
 // 32 lanes: with fewer, g++ 12 leaves the loop scalar.
@@ -136,34 +136,20 @@ void abs_sum_sq_sum(const ListLoop& loop, DType dtype, AbsSquareSums* sums) {
   });
 }
 
-void sign_linear_add(const ListLoop& loop, DType dtype, const SignLinear* coefficients) {
-  visit_floating("sign_linear_add", dtype, [&](auto tag) {
-    using T = decltype(tag);
-    walk_list(loop, 3 * int64_t{sizeof(T)}, [&](const ListItem& item, int64_t first, int64_t n) {
-      T* g = array<T>(item.a, first);
-      const T* w = array<T>(item.b, first);
-      const SignLinear& c = coefficients[&item - loop.items];
-      const T sign = static_cast<T>(c.sign), linear = static_cast<T>(c.linear);
-#pragma GCC ivdep
-      for (int64_t i = 0; i < n; ++i) g[i] += sign * (T(w[i] > 0) - T(w[i] < 0)) + linear * w[i];
+void regulariser_gradient_add(const ListLoop& loop, DType dtype, Regulariser regulariser, double lambda) {
+  std::vector<AbsSquareSums> sums(static_cast<size_t>(loop.count));
+  if (needs_sums(regulariser)) abs_sum_sq_sum(loop, dtype, sums.data());
+  visit_floating("regulariser_gradient_add", dtype, [&](auto tag) {
+    update_list(loop, [&](const ListItem& item) {
+      const AbsSquareSums& s = sums[static_cast<size_t>(&item - loop.items)];
+      return update::AddSignLinear<decltype(tag)>(sign_linear_of(regulariser, s, lambda));
     });
   });
 }
 
 void transformed_l1_gradient_add(const ListLoop& loop, DType dtype, double scale, double p) {
-  visit_floating("transformed_l1_gradient_add", dtype, [&](auto tag) {
-    using T = decltype(tag);
-    const T numerator = static_cast<T>(scale * p * (p + 1)), shift = static_cast<T>(p);
-    walk_list(loop, 3 * int64_t{sizeof(T)}, [&](const ListItem& item, int64_t first, int64_t n) {
-      T* g = array<T>(item.a, first);
-      const T* w = array<T>(item.b, first);
-#pragma GCC ivdep
-      for (int64_t i = 0; i < n; ++i) {
-        const T d = shift + (w[i] < 0 ? -w[i] : w[i]);
-        g[i] += numerator * (T(w[i] > 0) - T(w[i] < 0)) / (d * d);
-      }
-    });
-  });
+  update::visit<update::AddTransformedL1>(
+      dtype, [&](auto make) { update_list(loop, make); }, scale, p);
 }
 
 void row_column_square_sums(const ListLoop& loop, DType dtype, const GroupExtents* extents, double* sums) {
@@ -193,9 +179,41 @@ void row_column_square_sums(const ListLoop& loop, DType dtype, const GroupExtent
   });
 }
 
-void group_scale_add(const ListLoop& loop, DType dtype, const GroupExtents* extents, const double* factors,
-                     const double* constants) {
-  visit_floating("group_scale_add", dtype, [&](auto tag) {
+namespace {
+
+// Turns the square sums of each item's groups into what the group adds to the factor of its weights; returns
+// the constants of the items.
+std::vector<double> factors_from_sums(const ListLoop& loop, const GroupExtents* extents,
+                                      GroupRegulariser regulariser, double row_strength,
+                                      double column_strength, double* group) {
+  std::vector<double> constants;
+  for (int64_t item = 0; item < loop.count; ++item) {
+    const GroupExtents& e = extents[item];
+    const int64_t groups = e.rows + e.columns;
+    GroupSums sums;
+    for (int64_t i = 0; i < e.rows; ++i) sums.square += group[i];
+    for (int64_t i = 0; i < groups; ++i)
+      (i < e.rows ? sums.rows : sums.columns) += group[i] = std::sqrt(group[i]);
+    const GroupFactors f = group_factors_of(regulariser, sums, row_strength, column_strength);
+    for (int64_t i = 0; i < groups; ++i)
+      group[i] = group[i] > 0 ? (i < e.rows ? f.row : f.column) / group[i] : 0;
+    constants.push_back(f.constant);
+    group += groups;
+  }
+  return constants;
+}
+
+}  // namespace
+
+void group_gradient_add(const ListLoop& loop, DType dtype, const GroupExtents* extents,
+                        GroupRegulariser regulariser, double row_strength, double column_strength) {
+  int64_t groups = 0;
+  for (int64_t i = 0; i < loop.count; ++i) groups += extents[i].rows + extents[i].columns;
+  std::vector<double> factors(static_cast<size_t>(groups));
+  row_column_square_sums(loop, dtype, extents, factors.data());
+  const std::vector<double> constants =
+      factors_from_sums(loop, extents, regulariser, row_strength, column_strength, factors.data());
+  visit_floating("group_gradient_add", dtype, [&](auto tag) {
     using T = decltype(tag);
     const std::vector<RowBlock> blocks =
         cut_into_row_blocks(loop, extents, grain_for_bytes(3 * int64_t{sizeof(T)}));
@@ -204,9 +222,10 @@ void group_scale_add(const ListLoop& loop, DType dtype, const GroupExtents* exte
         const RowBlock& block = blocks[static_cast<size_t>(i)];
         const ListItem& item = loop.items[block.item];
         const GroupExtents& e = extents[block.item];
-        const double* rows = factors + block.sums_at;
+        const double* rows = factors.data() + block.sums_at;
         auto add = e.inner == 1 ? block_scale_add_flat<T> : block_scale_add<T>;
-        add(array<T>(item.a, 0), array<T>(item.b, 0), block, e, rows, rows + e.rows, constants[block.item]);
+        add(static_cast<T*>(item.a), static_cast<const T*>(item.b), block, e, rows, rows + e.rows,
+            constants[static_cast<size_t>(block.item)]);
       }
     });
   });

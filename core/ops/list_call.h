@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "core/cpu/lists.h"
-#include "core/ops/dispatch.h"
 #include "core/ops/lists.h"
 
 namespace tenon {
@@ -68,12 +67,14 @@ class ListCall {
     return !empty();
   }
   bool empty() const { return total_ == 0; }
-  cpu::ListLoop loop() const { return {items_.data(), static_cast<int64_t>(items_.size()), total_}; }
+  ListLoop loop() const { return {items_.data(), static_cast<int64_t>(items_.size()), total_}; }
   DType dtype() const { return dtype_; }
+  /// Of the entries; the host for an empty list.
+  Device device() const { return device_; }
 
  private:
-  static std::vector<cpu::ListItem>& kept_items() {
-    static thread_local std::vector<cpu::ListItem> items;
+  static std::vector<ListItem>& kept_items() {
+    static thread_local std::vector<ListItem> items;
     return items;
   }
   static std::vector<Tensor>& kept_copies() {
@@ -85,15 +86,16 @@ class ListCall {
     TENON_CHECK(t.defined(), op_, ": undefined tensor as entry ", items_.size());
     TENON_CHECK(is_floating(t.dtype()), op_, ": expects float32 or float64, got ", t.str(), " as entry ",
                 items_.size());
-    require_host(op_, t);
-    if (items_.empty()) dtype_ = t.dtype();
+    if (items_.empty()) dtype_ = t.dtype(), device_ = t.device();
     TENON_CHECK(t.dtype() == dtype_, op_, ": entries expect one dtype, ", dtype_, ", got ", t.str(),
+                " as entry ", items_.size());
+    TENON_CHECK(t.device() == device_, op_, ": entries expect one device, ", device_.str(), ", got ", t.str(),
                 " as entry ", items_.size());
     bool dense = t.is_dense();
     TENON_CHECK(dense || access == Access::reads, op_, ": expects dense tensors, got shape ", t.shape(),
                 " with strides ", t.strides(), " as entry ", items_.size());
     if (!dense) copies_.push_back(t.clone());
-    cpu::ListItem item;
+    ListItem item;
     item.a = dense ? t.raw() : copies_.back().raw();
     item.n = t.numel();
     item.start = total_;
@@ -124,10 +126,11 @@ class ListCall {
   }
 
   const char* op_;
-  std::vector<cpu::ListItem>& items_;
+  std::vector<ListItem>& items_;
   std::vector<Tensor>& copies_;
   int64_t total_ = 0;
   DType dtype_ = float32;
+  Device device_;
 };
 
 }  // namespace tenon

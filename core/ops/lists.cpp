@@ -4,41 +4,45 @@
 
 #include "core/cpu/lists.h"
 #include "core/ops/contract.h"
+#include "core/ops/dispatch.h"
 #include "core/ops/list_call.h"
+#include "cuda/kernels/lists.h"
 
 namespace tenon {
 
 void lists_axpy(double alpha, TensorList x, TensorList y) {
   ListCall call("lists_axpy", y);
   call.read(x, y);
-  if (call.writes(y)) cpu::lists_axpy(call.loop(), call.dtype(), alpha);
+  if (call.writes(y)) TENON_DISPATCH(call.device(), lists_axpy, call.loop(), call.dtype(), alpha);
 }
 
 void lists_lerp(TensorList y, TensorList x, double weight) {
   ListCall call("lists_lerp", y);
   call.read(x, y);
-  if (call.writes(y)) cpu::lists_lerp(call.loop(), call.dtype(), weight);
+  if (call.writes(y)) TENON_DISPATCH(call.device(), lists_lerp, call.loop(), call.dtype(), weight);
 }
 
 void lists_scale(TensorList x, double alpha) {
   ListCall call("lists_scale", x);
-  if (call.writes(x)) cpu::lists_scale(call.loop(), call.dtype(), alpha);
+  if (call.writes(x)) TENON_DISPATCH(call.device(), lists_scale, call.loop(), call.dtype(), alpha);
 }
 
 void lists_fill(TensorList x, double value) {
   ListCall call("lists_fill", x);
-  if (call.writes(x)) cpu::lists_fill(call.loop(), call.dtype(), value);
+  if (call.writes(x)) TENON_DISPATCH(call.device(), lists_fill, call.loop(), call.dtype(), value);
 }
 
 void lists_clamp(TensorList x, double low, double high) {
   TENON_CHECK(low <= high, "lists_clamp: expects low <= high, got ", low, " and ", high);
   ListCall call("lists_clamp", x);
-  if (call.writes(x)) cpu::lists_clamp(call.loop(), call.dtype(), low, high);
+  if (call.writes(x)) TENON_DISPATCH(call.device(), lists_clamp, call.loop(), call.dtype(), low, high);
 }
 
 double lists_norm2(TensorList x) {
   ListCall call("lists_norm2", x, ListCall::Access::reads);
-  return call.empty() ? 0 : std::sqrt(cpu::lists_sum_of_squares(call.loop(), call.dtype()));
+  return call.empty()
+             ? 0
+             : std::sqrt(TENON_DISPATCH(call.device(), lists_sum_of_squares, call.loop(), call.dtype()));
 }
 
 void sgd_step(TensorList parameters, TensorList gradients, TensorList momentum,
@@ -50,7 +54,7 @@ void sgd_step(TensorList parameters, TensorList gradients, TensorList momentum,
   call.read(gradients, parameters);
   call.state(0, momentum, parameters, step.momentum != 0);
   call.step_counts(step_counts);
-  if (call.writes(parameters)) cpu::sgd_step(call.loop(), call.dtype(), step);
+  if (call.writes(parameters)) TENON_DISPATCH(call.device(), sgd_step, call.loop(), call.dtype(), step);
 }
 
 void adam_step(TensorList parameters, TensorList gradients, TensorList first_moments,
@@ -62,7 +66,8 @@ void adam_step(TensorList parameters, TensorList gradients, TensorList first_mom
   call.state(1, second_moments, parameters, true);
   call.state(2, maxima, parameters, !maxima.empty());
   call.step_counts(step_counts);
-  if (call.writes(parameters)) cpu::adam_step(call.loop(), call.dtype(), step, !maxima.empty());
+  if (call.writes(parameters))
+    TENON_DISPATCH(call.device(), adam_step, call.loop(), call.dtype(), step, !maxima.empty());
 }
 
 void rmsprop_step(TensorList parameters, TensorList gradients, TensorList mean_squares, TensorList momentum,
@@ -72,7 +77,7 @@ void rmsprop_step(TensorList parameters, TensorList gradients, TensorList mean_s
   call.state(0, mean_squares, parameters, true);
   call.state(1, momentum, parameters, step.momentum != 0);
   call.state(2, means, parameters, step.centred);
-  if (call.writes(parameters)) cpu::rmsprop_step(call.loop(), call.dtype(), step);
+  if (call.writes(parameters)) TENON_DISPATCH(call.device(), rmsprop_step, call.loop(), call.dtype(), step);
 }
 
 void adadelta_step(TensorList parameters, TensorList gradients, TensorList mean_squares,
@@ -81,7 +86,7 @@ void adadelta_step(TensorList parameters, TensorList gradients, TensorList mean_
   call.read(gradients, parameters);
   call.state(0, mean_squares, parameters, true);
   call.state(1, mean_updates, parameters, true);
-  if (call.writes(parameters)) cpu::adadelta_step(call.loop(), call.dtype(), step);
+  if (call.writes(parameters)) TENON_DISPATCH(call.device(), adadelta_step, call.loop(), call.dtype(), step);
 }
 
 }  // namespace tenon

@@ -18,7 +18,7 @@
 
 namespace tenon {
 
-/// S1 = sum |w| and S2 = sum w^2 of every entry, in one pass: float64 [entries, 2] on the host.
+/// S1 = sum |w| and S2 = sum w^2 of every entry, in one pass: float64 [entries, 2] on the device of the weights.
 Tensor abs_sum_sq_sum(TensorList weights);
 
 /// g_i += lambda dHS/dw_i with HS(w) = S1^2 / S2:   dHS/dw = 2 S1/S2 (sign(w) - w S1/S2).

@@ -6,6 +6,7 @@
 //     TENON_SHARED(T, tile, 256);          // static shared memory: an array `tile` of 256 T
 //     TENON_DYNAMIC_SHARED(T, extra);      // dynamic shared memory: a pointer to what the launch asked for
 //     ... threadIdx, blockIdx, blockDim, gridDim, __syncthreads(), __syncwarp(mask),
+//     TENON_UNROLL for (...)               // unrolled in full, so that its arrays stay in registers
 //     ... __shfl_sync, __shfl_down_sync, __shfl_xor_sync, __ballot_sync, integer atomics
 //     ... copy_async, commit_copies, wait_for_copies: asynchronous copies into shared memory
 //   }
@@ -28,6 +29,7 @@
 
 #include <cuda_runtime.h>
 
+#define TENON_UNROLL _Pragma("unroll")
 // Aligned for 16-byte accesses.
 #define TENON_SHARED(T, name, count) __shared__ __align__(16) T name[count]
 #define TENON_DYNAMIC_SHARED(T, name)                                   \
@@ -83,5 +85,7 @@ __device__ __forceinline__ void wait_for_copies() {
 
 #include "cuda/emulation/async_copy.h"
 #include "cuda/emulation/execution.h"
+
+#define TENON_UNROLL
 
 #endif

@@ -196,7 +196,9 @@ Row norm2_row() {
   row.cases = [](Draw& d) {
     Case c;
     c.inputs = {d.normal({d.extent(3, 7, 700), d.extent(4, 37, 1000)}), d.normal({d.extent(2, 5, 3)})};
-    c.tensors = [](const Tensors& in) { return Tensors{Tensor::scalar(lists_norm2(in), in[0].dtype())}; };
+    c.tensors = [](const Tensors& in) {
+      return Tensors{Tensor::scalar(lists_norm2(in), in[0].dtype(), in[0].device())};
+    };
     c.reference = [](const Arrays& in) {
       double sum = 0;
       for (const Array& x : in)

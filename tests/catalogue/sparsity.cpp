@@ -26,7 +26,7 @@ Case list_case(Draw& d, const char* label, const std::vector<Shape>& shapes, con
     Tensors weights, gradients;
     for (size_t i = 0; i < in.size(); i += 2) {
       weights.push_back(in[i]);
-      gradients.push_back(Tensor::empty(in[i].shape(), in[i].dtype()));
+      gradients.push_back(Tensor::empty(in[i].shape(), in[i].dtype(), in[i].device()));
       gradients.back().copy_(in[i + 1]);
     }
     call(weights, gradients);
