@@ -2,6 +2,9 @@
 // alternates the contestants run by run (so that a noisy neighbour hits all alike), takes medians, and prints
 // them against the floor: the larger of flops over the measured peak of arithmetic and bytes over the measured
 // bandwidth (bench/machine.h).
+//
+// A family makes its cases for the host or for the card. Those of the card run in a build with CUDA=native only:
+// the speed of an emulation says nothing.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +13,8 @@
 #include <vector>
 
 #include "bench/machine.h"
+#include "core/random.h"
+#include "core/tensor.h"
 
 namespace tenon::bench {
 
@@ -20,16 +25,33 @@ struct Contestant {
 };
 
 struct Case {
-  std::string name;                     ///< "matmul/512", the family first
-  double flops = 0;                     ///< arithmetic of one run, a multiply-add counting two
-  double bytes = 0;                     ///< memory that one run must read and write at least
-  std::vector<Contestant> contestants;  ///< Tenon first
+  std::string name;  ///< "matmul/512", the family first
+  double flops = 0;  ///< arithmetic of one run, a multiply-add counting two
+  double bytes = 0;  ///< memory that one run must read and write at least
+  /// Makes the data and the contestants, Tenon first. Called when the case's turn comes.
+  std::function<std::vector<Contestant>()> prepare;
 };
 
-/// A family registers a function that makes its cases; data are made only for the families that run.
+/// A family registers a function that lists its cases.
 struct Family {
-  Family(const char* name, std::function<std::vector<Case>()> cases);
+  Family(const char* name, std::vector<Case> (*cases)(Device));
 };
+
+/// The cases of a device whose name contains one of the words of `filter` (separated by commas), in the order of
+/// the words.
+std::vector<Case> cases_matching(const std::string& filter, Device device);
+
+/// What a run works on.
+using Tensors = std::vector<Tensor>;
+/// Runs `run(inputs)`. On a card there are copies of the inputs, which take turns, so that none is still in the
+/// card's second-level cache when its turn comes. `inputs` are drawn on the host and moved.
+std::function<void()> over_inputs(Device device, const Tensors& inputs,
+                                  std::function<void(const Tensors&)> run);
+
+/// A case of Tenon alone, over inputs that `draw` makes on the host.
+Case tenon_case(const std::string& name, Device device, double flops, double bytes,
+                const std::function<Tensors(Generator&)>& draw,
+                const std::function<void(const Tensors&)>& run);
 
 /// Seconds of one run, median of alternating samples.
 struct Timing {
@@ -39,18 +61,17 @@ struct Timing {
 };
 struct Result {
   std::string name;
+  double flops = 0, bytes = 0;
   double floor_seconds = 0;
   std::vector<Timing> timings;
+  std::string refusal;  ///< the message of the Error that a contestant threw, an op without a kernel for one
 };
 
 /// Alternates the contestants until at least `samples` samples each are taken and the medians have settled
 /// (or four times as many are taken). A sample repeats its closure until it lasts 2 ms.
 Result measure(const Case& c, Machine& machine, int samples);
 
-/// Seconds of one run, over `repeats` runs in a row.
-double seconds_of(const std::function<void()>& run, int64_t repeats);
-
-/// The cases whose name contains `filter`.
-std::vector<Case> cases_matching(const std::string& filter);
+/// Seconds of one run, over `repeats` runs in a row; on a card by its own clock, from an event to another.
+double seconds_of(Device device, const std::function<void()>& run, int64_t repeats);
 
 }  // namespace tenon::bench

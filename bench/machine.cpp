@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "bench/card.h"
+
 namespace tenon::bench {
 namespace {
 
@@ -22,6 +24,8 @@ constexpr int kVectorBytes = 16;
 #endif
 typedef float Vector __attribute__((vector_size(kVectorBytes)));
 constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(float));
+
+constexpr double kSmallest = 1 << 14, kLargest = 1 << 28;  // working sets, bytes
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -126,14 +130,26 @@ double measure_bytes(int threads, double working_set) {
 
 }  // namespace
 
-Machine::Machine(int threads) : threads_(threads), flops_per_second_(measure_flops(threads)) {}
+#ifdef TENON_CUDA_OFF
+#define TENON_MEASURE(device, on_host, on_card) on_host
+#else
+#define TENON_MEASURE(device, on_host, on_card) ((device).is_cuda() ? on_card : on_host)
+#endif
+
+Machine::Machine(Device device, int threads)
+    : device_(device),
+      threads_(threads),
+      flops_per_second_(TENON_MEASURE(device, measure_flops(threads), card_flops_per_second())) {}
 
 double Machine::bytes_per_second(double working_set) {
-  const int power =
-      static_cast<int>(std::clamp(std::floor(std::log2(std::max(working_set, 1.0))), 14.0, 28.0));
+  const double rounded = device_.is_cuda() ? kLargest : std::clamp(working_set, kSmallest, kLargest);
+  const int power = static_cast<int>(std::floor(std::log2(rounded)));
   auto found = bytes_per_second_.find(power);
-  if (found == bytes_per_second_.end())
-    found = bytes_per_second_.emplace(power, measure_bytes(threads_, std::ldexp(1, power))).first;
+  if (found == bytes_per_second_.end()) {
+    const double measured =
+        TENON_MEASURE(device_, measure_bytes(threads_, std::ldexp(1, power)), card_bytes_per_second());
+    found = bytes_per_second_.emplace(power, measured).first;
+  }
   return found->second;
 }
 

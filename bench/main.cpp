@@ -1,5 +1,7 @@
-// `make bench`: runs the cases and prints a table; `--json FILE` writes it; `--serve` answers another process
-// that alternates its own runs with ours (bench/peers.py).
+// `make bench`: runs the cases and prints a table; --json and --markdown write it. `--serve` answers another
+// process that alternates its own runs with ours (bench/peers.py). `--list` counts and runs nothing. `--probe`
+// measures the ceilings alone, and fails where the device is not there.
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -8,115 +10,117 @@
 #include <string>
 
 #include "bench/harness.h"
-#include "core/atomic_file.h"
+#include "bench/results.h"
 #include "core/error.h"
-#include "core/json.h"
 #include "core/parallel.h"
+#include "cuda/runtime/device_runtime.h"
 
 namespace tenon::bench {
 namespace {
 
+enum class Mode { run, serve, list, probe };
+
 struct Options {
-  std::string filter;
-  std::string json;
+  Mode mode = Mode::run;
+  Device device;
+  std::string filter, json, markdown;
   int samples = 11;
   int threads = 0;
-  bool serve = false;
+  double seconds = 0;
 };
 
-constexpr double kFarBeyondCaches = 1 << 28;
-const char* kUsage = "usage: bench [--filter TEXT] [--threads N] [--samples N] [--json FILE] [--serve]\n";
+const char* kUsage =
+    "usage: bench [--device cpu|cuda] [--filter WORD,...] [--threads N] [--samples N] [--seconds N]\n"
+    "             [--json FILE] [--markdown FILE] [--serve | --list | --probe]\n";
 
 Options parse(int argc, char** argv) {
   Options o;
   for (int i = 1; i < argc; ++i) {
-    std::string key = argv[i];
-    if (key == "--serve") {
-      o.serve = true;
+    const std::string key = argv[i];
+    const std::map<std::string, Mode> modes = {
+        {"--serve", Mode::serve}, {"--list", Mode::list}, {"--probe", Mode::probe}};
+    if (auto mode = modes.find(key); mode != modes.end()) {
+      o.mode = mode->second;
       continue;
     }
     TENON_CHECK(i + 1 < argc, "bench: ", key, " expects a value\n", kUsage);
-    std::string value = argv[++i];
-    if (key == "--filter") {
+    const std::string value = argv[++i];
+    if (key == "--device") {
+      o.device = Device::parse(value);
+    } else if (key == "--filter") {
       o.filter = value;
     } else if (key == "--json") {
       o.json = value;
+    } else if (key == "--markdown") {
+      o.markdown = value;
     } else if (key == "--samples") {
       o.samples = std::atoi(value.c_str());
     } else if (key == "--threads") {
       o.threads = std::atoi(value.c_str());
+    } else if (key == "--seconds") {
+      o.seconds = std::atof(value.c_str());
     } else {
       fail("bench: no option ", key, "\n", kUsage);
     }
   }
   TENON_CHECK(o.samples >= 1, "bench: --samples expects 1 or more");
+  TENON_CHECK(o.mode == Mode::list || o.device.is_cpu() || std::strcmp(cuda::build_mode(), "native") == 0,
+              "bench: the card's cases run in a build with CUDA=native, and this one has CUDA=",
+              cuda::build_mode(), ": the speed of an emulation says nothing");
   return o;
 }
 
 // Reads "NAME REPEATS" lines and answers each with the seconds of one run of our own contestant.
-void serve() {
-  std::map<std::string, Case> prepared;
+void serve(Device device) {
+  std::map<std::string, std::function<void()>> prepared;
   std::string name;
   long repeats = 0;
   while (std::cin >> name >> repeats) {
     if (!prepared.count(name)) {
-      for (Case& c : cases_matching(name))
-        if (c.name == name) prepared.emplace(name, std::move(c));
+      for (const Case& c : cases_matching(name, device))
+        if (c.name == name) prepared[name] = c.prepare()[0].run;
       TENON_CHECK(prepared.count(name), "bench: no case '", name, "'");
-      prepared.at(name).contestants[0].run();
+      prepared.at(name)();
     }
-    Case once = prepared.at(name);
-    once.contestants.resize(1);
-    std::printf("%.9g\n", seconds_of(once.contestants[0].run, repeats));
+    std::printf("%.9g\n", seconds_of(device, prepared.at(name), repeats));
     std::fflush(stdout);
   }
 }
 
 void run(const Options& o) {
-  Machine machine(num_threads());
-  const double memory = machine.bytes_per_second(kFarBeyondCaches);
-  std::printf("%d thread(s): %.1f GFLOP/s of float32 multiply-adds, %.1f GB/s of memory\n", num_threads(),
-              machine.flops_per_second() * 1e-9, memory * 1e-9);
-  std::printf("%-40s %-14s %12s %9s %9s %8s\n", "case", "contestant", "us", "% floor", "vs Tenon", "spread");
-  Json rows = Json::array();
-  for (const Case& c : cases_matching(o.filter)) {
-    Result r = measure(c, machine, o.samples);
-    for (const Timing& t : r.timings) {
-      double of_floor = t.seconds > 0 ? r.floor_seconds / t.seconds : 0;
-      double ratio = t.seconds / r.timings[0].seconds;
-      std::printf("%-40s %-14s %12.2f %8.1f%% %8.2fx %7.1f%%\n", r.name.c_str(), t.contestant.c_str(),
-                  t.seconds * 1e6, 100 * of_floor, ratio, 100 * t.spread);
-      std::fflush(stdout);
-      Json row = Json::object();
-      row["case"] = r.name;
-      row["contestant"] = t.contestant;
-      row["seconds"] = t.seconds;
-      row["floor_seconds"] = r.floor_seconds;
-      row["ratio_to_tenon"] = ratio;
-      row["spread"] = t.spread;
-      rows.push_back(row);
+  const auto start = std::chrono::steady_clock::now();
+  Machine machine(o.device, num_threads());
+  Results results(machine, o.json, o.markdown);
+  if (o.mode == Mode::probe) return;
+  for (const Case& c : cases_matching(o.filter, o.device)) {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    if (o.seconds > 0 && passed.count() > o.seconds) {
+      results.add_not_run(c.name);
+    } else {
+      results.add(measure(c, machine, o.samples));
     }
   }
-  if (o.json.empty()) return;
-  Json out = Json::object();
-  out["threads"] = num_threads();
-  out["flops_per_second"] = machine.flops_per_second();
-  out["bytes_per_second"] = memory;
-  out["results"] = rows;
-  write_file_atomically(o.json, out.dump(2) + "\n");
+  if (results.refused() > 0) std::printf("%d case(s) did not run\n", results.refused());
 }
 
 }  // namespace
 }  // namespace tenon::bench
 
 int main(int argc, char** argv) {
+  using namespace tenon::bench;
   try {
-    tenon::bench::Options options = tenon::bench::parse(argc, argv);
+    const Options options = parse(argc, argv);
     if (options.threads > 0) tenon::set_num_threads(options.threads);
-    if (options.serve) {
-      tenon::bench::serve();
-    } else {
-      tenon::bench::run(options);
+    switch (options.mode) {
+      case Mode::serve:
+        serve(options.device);
+        break;
+      case Mode::list:
+        std::fputs(counts_table(cases_matching(options.filter, options.device)).c_str(), stdout);
+        break;
+      case Mode::run:
+      case Mode::probe:
+        run(options);
     }
     return 0;
   } catch (const std::exception& error) {

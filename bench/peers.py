@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 """Tenon beside PyTorch, in one run: this process times PyTorch's runs and asks `bench --serve` for ours, alternating.
 
-Both use the same number of threads. PyTorch is given its strongest ways (fused Adam, no gradient for the input); the
-fastest of them counts. Prints a table, and writes JSON with --json.
+On the host both use the same number of threads. On a card (--device cuda) both read the card's own clock, take copies of
+their inputs in turns so that none waits in the second-level cache, and PyTorch searches for its fastest algorithm
+(cudnn.benchmark); its products are true float32 ones like ours, and once more with TF32, in rows of their own.
+PyTorch is given its strongest ways (fused Adam, no gradient for the input); the fastest of them counts. Prints a table, and
+writes it with --json and --markdown, row by row.
 """
 import argparse
+import itertools
 import json
+import math
 import platform
 import statistics
 import subprocess
@@ -13,22 +18,36 @@ import sys
 import time
 
 import torch
+import torch.nn.functional as F
+
+DEVICE = "cpu"
+CACHE = 100e6  # bytes of inputs that a card's second-level cache cannot hold, as in bench/harness.cpp
 
 
-def lenet_300_100(optimizer_kind, hoyer):
-    """One training step at batch 100: forward, cross-entropy, backward, Adam; with `hoyer` the Hoyer-Square term of every
-    parameter at strength 2e-4, as the paper's own code adds it to the loss."""
+def over_inputs(run, *inputs):
+    """run(*inputs) on copies that take turns."""
+    size = sum(x.numel() * x.element_size() for x in inputs)
+    count = 1 if DEVICE == "cpu" else min(64, math.ceil(CACHE / size))
+    sets = itertools.cycle([[x.to(DEVICE, copy=True) for x in inputs] for _ in range(count)])
+    return lambda: run(*next(sets))
+
+
+# ---- what is run ---------------------------------------------------------------------------------------------------------
+# Each is called when its case's turn comes, and returns a closure that does the work once.
+
+def train(model, input_shape, kind, hoyer=False):
+    """One training step: forward, cross-entropy, backward, Adam; with `hoyer` the Hoyer-Square term of every parameter at
+    strength 2e-4, as the paper's own code adds it to the loss."""
     torch.manual_seed(0)
-    model = torch.nn.Sequential(
-        torch.nn.Linear(784, 300), torch.nn.ReLU(), torch.nn.Linear(300, 100), torch.nn.ReLU(), torch.nn.Linear(100, 10))
+    model = model().to(DEVICE)
     kinds = {"eager": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, **kinds[optimizer_kind])
-    x, y = torch.rand(100, 784), torch.randint(0, 10, (100,))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, **kinds[kind])
+    x, y = torch.rand(*input_shape, device=DEVICE), torch.randint(0, 10, input_shape[:1], device=DEVICE)
     parameters = list(model.parameters())
 
     def step():
         optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss = F.cross_entropy(model(x), y)
         if hoyer:
             loss = loss + 2e-4 * sum(p.abs().sum() ** 2 / (p ** 2).sum() for p in parameters)
         loss.backward()
@@ -37,82 +56,241 @@ def lenet_300_100(optimizer_kind, hoyer):
     return step
 
 
-def elementwise(op, n):
-    x, y = torch.rand(n), torch.rand(n)
-    return {"add": lambda: x + y, "relu": lambda: torch.relu(x), "exp": lambda: torch.exp(x),
-            "tanh": lambda: torch.tanh(x), "sum": lambda: x.sum()}[op]
+def lenet_300_100():
+    return torch.nn.Sequential(
+        torch.nn.Linear(784, 300), torch.nn.ReLU(), torch.nn.Linear(300, 100), torch.nn.ReLU(), torch.nn.Linear(100, 10))
 
 
-def product(m, n, k):
-    a, b = torch.rand(m, k), torch.rand(k, n)
-    return lambda: a @ b
+class ResidualBlock(torch.nn.Module):
+    def __init__(self, inside, outside, stride):
+        super().__init__()
+        conv = lambda i, o, kernel, s: torch.nn.Conv2d(i, o, kernel, s, kernel // 2, bias=False)
+        self.body = torch.nn.Sequential(
+            conv(inside, outside, 3, stride), torch.nn.BatchNorm2d(outside), torch.nn.ReLU(inplace=True),
+            conv(outside, outside, 3, 1), torch.nn.BatchNorm2d(outside))
+        self.shortcut = torch.nn.Identity() if inside == outside else torch.nn.Sequential(
+            conv(inside, outside, 1, stride), torch.nn.BatchNorm2d(outside))
+
+    def forward(self, x):
+        return F.relu(self.body(x) + self.shortcut(x), inplace=True)
+
+
+def resnet_20():
+    layers = [torch.nn.Conv2d(3, 16, 3, 1, 1, bias=False), torch.nn.BatchNorm2d(16), torch.nn.ReLU(inplace=True)]
+    inside = 16
+    for outside in (16, 32, 64):
+        for block in range(3):
+            layers.append(ResidualBlock(inside, outside, 2 if block == 0 and outside > 16 else 1))
+            inside = outside
+    return torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(64, 10))
+
+
+def convolution(passed, axes, batch, inside, extent, outside):
+    x, y = torch.randn(batch, inside, *[extent] * axes), torch.randn(batch, outside, *[extent] * axes)
+    w = torch.randn(outside, inside, *[3] * axes)
+    conv = F.conv2d if axes == 2 else F.conv3d
+
+    def gradient(mask, g, x, w):
+        return torch.ops.aten.convolution_backward(
+            g, x, w, None, [1] * axes, [1] * axes, [1] * axes, False, [0] * axes, 1, mask)
+
+    return {"forward": lambda: over_inputs(lambda x, w: conv(x, w, padding=1), x, w),
+            "backward-input": lambda: over_inputs(lambda g, x, w: gradient([True, False, False], g, x, w), y, x, w),
+            "backward-weight": lambda: over_inputs(lambda g, x, w: gradient([False, True, False], g, x, w), y, x, w),
+            }[passed]()
+
+
+def batch_norm_backward():
+    x, g, w, b = torch.randn(128, 16, 32, 32), torch.randn(128, 16, 32, 32), torch.rand(16), torch.rand(16)
+
+    def forward(x, g, w, b):
+        leaves = [t.requires_grad_() for t in (x, w, b)]
+        return F.batch_norm(x, None, None, w, b, training=True), leaves, g
+
+    made = [forward(*[t.to(DEVICE, copy=True) for t in (x, g, w, b)]) for _ in range(1 if DEVICE == "cpu" else 6)]
+    sets = itertools.cycle(made)
+
+    def run():
+        y, leaves, g = next(sets)
+        torch.autograd.grad(y, leaves, g, retain_graph=True)
+
+    return run
+
+
+def adam(model):
+    parameters = [p.detach().to(DEVICE).requires_grad_() for p in model().parameters()]
+    for p in parameters:
+        p.grad = torch.full_like(p, 1e-3)
+    return torch.optim.Adam(parameters, lr=1e-3, fused=True).step
+
+
+def product(*shapes):
+    return over_inputs(torch.matmul, *[torch.randn(shape) for shape in shapes])
 
 
 def recorded_add():
-    a = torch.ones(1, requires_grad=True)
+    a = torch.ones(1, requires_grad=True, device=DEVICE)
     return lambda: a + a
 
 
-CASES = {
-    "lenet300/step-hoyer": [(kind, lenet_300_100(kind, True)) for kind in ("eager", "foreach", "fused")],
-    "lenet300/step": [(kind, lenet_300_100(kind, False)) for kind in ("eager", "foreach", "fused")],
-    "matmul/1024": [("eager", product(1024, 1024, 1024))],
-    "matmul/lenet300-forward": [("eager", product(100, 300, 784))],
-    "lenet300/recorded-add": [("eager", recorded_add())],
-}
-for op in ("add", "relu", "exp", "tanh", "sum"):
-    for size in (30000, 235200, 1 << 24):
-        CASES[f"elementwise/{op}/{size}"] = [("eager", elementwise(op, size))]
+def cases():
+    """name -> {way: maker}"""
+    out = {}
 
+    def eager(name, make):
+        out[name] = {"eager": make}
+
+    for name, hoyer in (("lenet300/step", False), ("lenet300/step-hoyer", True)):
+        out[name] = {kind: lambda kind=kind, hoyer=hoyer: train(lenet_300_100, (100, 784), kind, hoyer)
+                     for kind in ("eager", "foreach", "fused")}
+    out["resnet20/step"] = {"fused": lambda: train(resnet_20, (128, 3, 32, 32), "fused")}
+    eager("lenet300/recorded-add", recorded_add)
+    for n in (1024, 4096) if DEVICE == "cuda" else (1024,):
+        eager(f"matmul/{n}", lambda n=n: product((n, n), (n, n)))
+    eager("matmul/lenet300-forward", lambda: product((100, 784), (784, 300)))
+    if DEVICE == "cuda":
+        eager("matmul/tall-262144x64x64", lambda: product((262144, 64), (64, 64)))
+        eager("matmul/batched-4096x32x32x32", lambda: product((4096, 32, 32), (4096, 32, 32)))
+    for axes, batch, inside, extent, outside in (
+            (2, 128, 16, 32, 16), (2, 128, 64, 8, 64), (2, 32, 64, 32, 64), (2, 32, 3, 32, 16),
+            (3, 1, 1, 64, 16), (3, 1, 16, 64, 16), (3, 2, 32, 32, 32), (3, 4, 64, 16, 64)):
+        for passed in ("forward", "backward-input", "backward-weight"):
+            if passed != "backward-input" or inside > 3:
+                eager(f"conv/{passed}/{axes}d-N{batch}-C{inside}-{extent}-K{outside}",
+                      lambda a=(passed, axes, batch, inside, extent, outside): convolution(*a))
+    if DEVICE == "cuda":
+        eager("adam/resnet20", lambda: adam(resnet_20))
+    ops = {"add": torch.add, "relu": torch.relu, "exp": torch.exp, "tanh": torch.tanh}
+    for op, n in itertools.product(ops, (1 << 24, 1 << 26) if DEVICE == "cuda" else (30000, 235200, 1 << 24)):
+        eager(f"elementwise/{op}/{n}",
+              lambda op=op, n=n: over_inputs(ops[op], *[torch.rand(n) for _ in range(2 if op == "add" else 1)]))
+    eager("reduce/all/16777216", lambda: over_inputs(torch.sum, torch.rand(1 << 24)))
+    for name, axis in (("rows", 1), ("columns", 0)):
+        eager(f"reduce/{name}/4096x4096", lambda axis=axis: over_inputs(lambda x: x.sum(axis), torch.rand(4096, 4096)))
+    images = lambda: torch.randn(128, 16, 32, 32)
+    eager("norm/batch-norm", lambda: over_inputs(
+        lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), images(), torch.rand(16), torch.rand(16)))
+    eager("norm/batch-norm-backward", batch_norm_backward)
+    eager("pool/max-2x2", lambda: over_inputs(lambda x: F.max_pool2d(x, 2, return_indices=True), images()))
+    eager("pool/avg-2x2", lambda: over_inputs(lambda x: F.avg_pool2d(x, 2), images()))
+    for rows, columns in ((8192, 10), (4096, 4096)):
+        logits = lambda rows=rows, columns=columns: torch.randn(rows, columns)
+        eager(f"softmax/softmax/{rows}x{columns}", lambda x=logits: over_inputs(lambda x: x.softmax(1), x()))
+        eager(f"softmax/cross-entropy/{rows}x{columns}", lambda x=logits, rows=rows: over_inputs(
+            F.cross_entropy, x(), torch.randint(0, 10, (rows,))))
+    eager("dropout/4194304", lambda: over_inputs(lambda x: torch.native_dropout(x, 0.5, True), torch.randn(1 << 22)))
+    for name, shape in (("1048576", (1 << 20,)), ("1024x1000", (1024, 1000))):
+        eager(f"order/sort/{name}", lambda shape=shape: over_inputs(
+            lambda x: torch.sort(x, stable=True), torch.randn(shape)))
+        eager(f"order/topk-5/{name}", lambda shape=shape: over_inputs(lambda x: torch.topk(x, 5), torch.randn(shape)))
+    return out
+
+
+# ---- how it is timed -----------------------------------------------------------------------------------------------------
 
 def seconds_of(run, repeats):
+    if DEVICE == "cuda":
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        torch.cuda.synchronize()
+        start.record()
+        for _ in range(repeats):
+            run()
+        end.record()
+        torch.cuda.synchronize()
+        return start.elapsed_time(end) * 1e-3 / repeats
     start = time.perf_counter()
     for _ in range(repeats):
         run()
     return (time.perf_counter() - start) / repeats
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bench", required=True, help="Tenon's bench program")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--samples", type=int, default=15)
-    parser.add_argument("--filter", default="")
-    parser.add_argument("--json")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    ours = subprocess.Popen([args.bench, "--serve", "--threads", str(args.threads)], stdin=subprocess.PIPE,
-                            stdout=subprocess.PIPE, text=True)
+class Served:
+    """Our own runs, in another process. A case that it refuses ends it; the next case starts another."""
 
-    def tenon(name, repeats):
-        ours.stdin.write(f"{name} {repeats}\n")
-        ours.stdin.flush()
-        line = ours.stdout.readline()
+    def __init__(self, command):
+        self.command, self.process = command, None
+
+    def seconds_of(self, name, repeats):
+        if self.process is None:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE, text=True)
+        self.process.stdin.write(f"{name} {repeats}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"bench --serve ended at case {name}")
+            message, self.process = self.process.stderr.read().strip(), None
+            raise RuntimeError(message or "bench --serve ended")
         return float(line)
 
-    print(f"PyTorch {torch.__version__}, {args.threads} thread(s), {platform.processor() or platform.machine()}")
-    print(f"{'case':32} {'tenon us':>10} {'torch us':>10} {'way':>8} {'torch / tenon':>14}")
+
+def compare(name, ways, ours, samples, target):
+    runs = {way: make() for way, make in ways.items()}
+    tenon = lambda repeats: ours.seconds_of(name, repeats)
+    repeats_for = lambda timed: max(1, int(target / min(timed(3) for _ in range(3))))
+    our_repeats = repeats_for(tenon)
+    repeats = {way: repeats_for(lambda n, run=run: seconds_of(run, n)) for way, run in runs.items()}
+    mine, theirs = [], {way: [] for way in ways}
+    for _ in range(samples):
+        mine.append(tenon(our_repeats))
+        for way, run in runs.items():
+            theirs[way].append(seconds_of(run, repeats[way]))
+    best, seconds = min(((way, statistics.median(v)) for way, v in theirs.items()), key=lambda item: item[1])
+    return {"case": name, "tenon_seconds": statistics.median(mine), "torch_seconds": seconds, "torch_way": best}
+
+
+def use_tf32(on):
+    torch.backends.cuda.matmul.allow_tf32 = on
+    torch.backends.cudnn.allow_tf32 = on
+
+
+def write(path, text):
+    if path:
+        with open(path, "w") as f:
+            f.write(text)
+
+
+def main():
+    global DEVICE
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bench", required=True, help="Tenon's bench program")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--samples", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no case later than this")
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--json")
+    parser.add_argument("--markdown")
+    args = parser.parse_args()
+    begun = time.monotonic()
+    DEVICE = args.device
+    torch.set_num_threads(args.threads)
+    torch.backends.cudnn.benchmark = True
+    ours = Served([args.bench, "--serve", "--device", DEVICE, "--threads", str(args.threads)])
+
+    where = torch.cuda.get_device_name() if DEVICE == "cuda" else platform.processor() or platform.machine()
+    head = f"PyTorch {torch.__version__}, {args.threads} thread(s), {where}"
+    print(head)
+    print(f"{'case':42} {'tenon us':>10} {'torch us':>10} {'way':>10} {'torch / tenon':>14}")
+    markdown = f"{head}.\n\n| case | Tenon us | PyTorch us | its way | PyTorch / Tenon |\n|---|---|---|---|---|\n"
     rows = []
-    for name, ways in CASES.items():
-        if args.filter not in name:
+    for name, ways in cases().items():
+        if not any(word in name for word in args.filter.split(",")) or time.monotonic() - begun > args.seconds:
             continue
-        repeats = {way: max(1, int(5e-3 / min(seconds_of(run, 3) for _ in range(3)))) for way, run in ways}
-        our_repeats = max(1, int(5e-3 / min(tenon(name, 3) for _ in range(3))))
-        mine, theirs = [], {way: [] for way, _ in ways}
-        for _ in range(args.samples):
-            mine.append(tenon(name, our_repeats))
-            for way, run in ways:
-                theirs[way].append(seconds_of(run, repeats[way]))
-        t = statistics.median(mine)
-        best, p = min(((way, statistics.median(v)) for way, v in theirs.items()), key=lambda item: item[1])
-        print(f"{name:32} {t * 1e6:10.2f} {p * 1e6:10.2f} {best:>8} {p / t:13.2f}x", flush=True)
-        rows.append({"case": name, "tenon_seconds": t, "torch_seconds": p, "torch_way": best, "ratio": p / t})
-    ours.stdin.close()
-    if args.json:
-        with open(args.json, "w") as f:
-            json.dump({"torch": torch.__version__, "threads": args.threads, "rows": rows}, f, indent=2)
+        multiplies = name.split("/")[0] in ("matmul", "conv", "lenet300", "resnet20") and not name.endswith("-add")
+        for tf32 in (False, True) if DEVICE == "cuda" and multiplies else (False,):
+            use_tf32(tf32)
+            try:
+                row = compare(name, ways, ours, args.samples, 5e-3)
+            except RuntimeError as error:
+                print(f"{name:42} did not run: {str(error).splitlines()[0]}", flush=True)
+                break
+            row["torch_way"] += " tf32" if tf32 else ""
+            t, p = row["tenon_seconds"] * 1e6, row["torch_seconds"] * 1e6
+            print(f"{name:42} {t:10.2f} {p:10.2f} {row['torch_way']:>10} {p / t:13.2f}x", flush=True)
+            markdown += f"| {name} | {t:.2f} | {p:.2f} | {row['torch_way']} | {p / t:.2f} |\n"
+            rows.append(dict(row, ratio=p / t))
+        write(args.markdown, markdown)
+        write(args.json, json.dumps({"torch": torch.__version__, "threads": args.threads, "rows": rows}, indent=2))
 
 
 main()

@@ -57,6 +57,9 @@ PAPER_PART_SRC := $(filter-out papers/experiment/% %_main.cpp,$(wildcard papers/
 TEST_SRC := $(wildcard tests/*.cpp tests/catalogue/*.cpp tests/core/*.cpp tests/autograd/*.cpp tests/nn/*.cpp \
   tests/data/*.cpp tests/cuda/*.cpp tests/experiment/*.cpp tests/papers/*.cpp tests/house/*.cpp)
 BENCH_SRC := $(wildcard bench/*.cpp)
+ifneq ($(CUDA),off)
+BENCH_SRC += $(wildcard bench/*.cu)
+endif
 
 objects = $(patsubst %,$(B)/%.o,$(1))
 LIB_OBJ := $(call objects,$(LIB_SRC) $(LIB_CU))
