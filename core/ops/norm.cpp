@@ -4,6 +4,7 @@
 #include "core/ops/contract.h"
 #include "core/ops/dispatch.h"
 #include "core/ops/elementwise.h"
+#include "cuda/kernels/norm.h"
 
 namespace tenon {
 namespace {
@@ -13,7 +14,6 @@ void check(const char* op, const Tensor& x, double eps) {
   TENON_CHECK(is_floating(x.dtype()), op, ": expects float32 or float64, got ", x.str());
   TENON_CHECK(x.rank() >= 2, op, ": expects [N, C, *], got ", x.str());
   TENON_CHECK(eps >= 0, op, ": expects eps >= 0, got ", eps);
-  require_host(op, x);
 }
 
 // A parameter of the channels: undefined, or [C] like x. Returned row-major.
@@ -32,6 +32,8 @@ Tensor statistics_of(const char* op, const char* what, const Tensor& s, const Sh
   check_same_device(op, x, s);
   return s.to(float64).contiguous();
 }
+
+double* doubles_of(const Tensor& statistics) { return static_cast<double*>(statistics.raw()); }
 
 const void* raw_or_null(const Tensor& t) { return t.defined() ? t.raw() : nullptr; }
 
@@ -81,13 +83,14 @@ Normalized forward(const char* op, const Tensor& given, int64_t groups, const Te
   Tensor w = of_channels(op, "weight", weight, given), b = of_channels(op, "bias", bias, given);
   Tensor x = blocked(given, groups > 0);
   NormBlock block = block_of(op, x, groups);
-  Normalized out{Tensor::empty_like(x), Tensor::empty(statistics, float64),
-                 Tensor::empty(statistics, float64)};
+  Normalized out{Tensor::empty_like(x), Tensor::empty(statistics, float64, x.device()),
+                 Tensor::empty(statistics, float64, x.device())};
   if (x.is_empty()) return out;
-  double *mean = out.mean.data<double>(), *variance = out.variance.data<double>();
-  cpu::norm_statistics(block, x.dtype(), mean, variance, x.raw());
-  cpu::norm_apply(block, x.dtype(), eps, out.y.raw(), x.raw(), mean, variance, raw_or_null(w),
-                  raw_or_null(b));
+  double* const mean = doubles_of(out.mean);
+  double* const variance = doubles_of(out.variance);
+  TENON_DISPATCH(x.device(), norm_statistics, block, x.dtype(), mean, variance, x.raw());
+  TENON_DISPATCH(x.device(), norm_apply, block, x.dtype(), eps, out.y.raw(), x.raw(), mean, variance,
+                 raw_or_null(w), raw_or_null(b));
   return out;
 }
 
@@ -101,11 +104,11 @@ NormGradients backward(const char* op, const Tensor& given_g, const Tensor& give
   Tensor g = laid_like(op, given_g, x);
   NormBlock block = block_of(op, x, groups);
   Shape channels{x.size(1)};
-  NormGradients out{Tensor::empty_like(x), Tensor::zeros(channels, x.dtype()),
-                    Tensor::zeros(channels, x.dtype())};
+  NormGradients out{Tensor::empty_like(x), Tensor::zeros(channels, x.dtype(), x.device()),
+                    Tensor::zeros(channels, x.dtype(), x.device())};
   if (x.is_empty()) return out;
-  cpu::norm_backward(block, x.dtype(), eps, out.x.raw(), out.weight.raw(), out.bias.raw(), g.raw(), x.raw(),
-                     m.data<double>(), v.data<double>(), raw_or_null(w));
+  TENON_DISPATCH(x.device(), norm_backward, block, x.dtype(), eps, out.x.raw(), out.weight.raw(),
+                 out.bias.raw(), g.raw(), x.raw(), doubles_of(m), doubles_of(v), raw_or_null(w));
   return out;
 }
 
@@ -132,8 +135,8 @@ Tensor batch_norm_eval(const Tensor& given, const Tensor& weight, const Tensor& 
   Tensor x = blocked(given, false);
   Tensor y = Tensor::empty_like(x);
   if (x.is_empty()) return y;
-  cpu::norm_apply(block_of(op, x, 0), x.dtype(), eps, y.raw(), x.raw(), m.data<double>(), v.data<double>(),
-                  raw_or_null(w), raw_or_null(b));
+  TENON_DISPATCH(x.device(), norm_apply, block_of(op, x, 0), x.dtype(), eps, y.raw(), x.raw(), doubles_of(m),
+                 doubles_of(v), raw_or_null(w), raw_or_null(b));
   return y;
 }
 

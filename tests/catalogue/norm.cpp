@@ -379,12 +379,14 @@ const Register batch_norm_eval_row({
             if (v.affine)
               c.inputs.push_back(d.normal({v.shape[1]})), c.inputs.push_back(d.normal({v.shape[1]}));
             c.tensors = [=](const Tensors& in) {
-              return Tensors{batch_norm_eval(seen(in[0], v), at_or_none(in, 1), at_or_none(in, 2), mean,
-                                             variance, kEps)};
+              const Device device = in[0].device();
+              return Tensors{batch_norm_eval(seen(in[0], v), at_or_none(in, 1), at_or_none(in, 2),
+                                             mean.to(device), variance.to(device), kEps)};
             };
             c.variables = [=](const Variables& in) {
-              return Variables{batch_norm_eval(seen(in[0], v), at_or_none(in, 1), at_or_none(in, 2), mean,
-                                               variance, kEps)};
+              const Device device = in[0].value().device();
+              return Variables{batch_norm_eval(seen(in[0], v), at_or_none(in, 1), at_or_none(in, 2),
+                                               mean.to(device), variance.to(device), kEps)};
             };
             c.reference = [=](const Arrays& in) {
               Arrays inputs = in;

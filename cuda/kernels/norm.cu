@@ -1,0 +1,379 @@
+// Batch and group normalisation. As on the host (core/cpu/norm.cpp), two passes over memory do the work: sums of
+// each column, that is of one channel of one sample, and a linear combination whose coefficients belong to the
+// column. Between them small kernels turn sums into statistics and coefficients, so that nothing returns to the
+// host.
+//
+// Columns are summed in one of two ways. Where inner > 1 the numbers of a column are neighbours, and a team of
+// lanes or a block takes a column; where inner = 1 (channels last) the channels are, and a warp reads 32 of them
+// side by side. Few columns of many numbers are cut into parts, a block each. Sums are held in float64, of the
+// distances from the first number of the set (forward) or from the mean (backward); every cut depends on the
+// sizes alone, so the bits are the same at every run.
+//
+// Bound: memory. A float32 element costs 4 bytes in the forward's sums and 8 in its combination, 8 and 12 in the
+// backward's; the sums do 3 operations in float64 on it, which bounds them instead on cards that have few such
+// units (1/64 of the float32 rate).
+#include <algorithm>
+
+#include "core/math.h"
+#include "core/ops/contract.h"
+#include "cuda/kernels/linear.h"
+#include "cuda/kernels/norm.h"
+#include "cuda/kernels/team.h"
+#include "cuda/runtime/scratch.h"
+
+namespace tenon::cuda {
+namespace {
+
+constexpr int64_t kPart = 4096;         // numbers, at least, before a column is cut into parts
+constexpr int64_t kBlocksWanted = 512;  // about four for each multiprocessor of a large card
+
+struct Sums {
+  double a = 0, ab = 0;
+};
+
+// One number more: b = x - centre, and a = g, or b where there is no g.
+template <bool kWithGradient, class T>
+__device__ void add(Sums& sums, const T* x, const T* g, int64_t at, double centre) {
+  const double b = static_cast<double>(x[at]) - centre;
+  const double a = kWithGradient ? static_cast<double>(g[at]) : b;
+  sums.a += a;
+  sums.ab += a * b;
+}
+
+// The mean of the column's set, or (mean = null) the set's first number.
+template <class T>
+__device__ double centre_of(const NormBlock& block, int64_t column, const double* mean, const T* x) {
+  if (mean) return mean[column / block.per_set];
+  const int64_t s = column / block.channels, first = column % block.channels / block.per_set * block.per_set;
+  return static_cast<double>(x[(s * block.outer * block.channels + first) * block.inner]);
+}
+
+// How a column falls into parts: `down` pieces of `runs` runs (along outer), each of `across` pieces of `length`
+// numbers (along inner).
+struct Parts {
+  int64_t down = 1, across = 1, runs, length;
+  Parts(const NormBlock& block, int64_t blocks) : runs(block.outer), length(block.inner) {
+    const int64_t most = block.outer * block.inner / kPart, wanted = (kBlocksWanted + blocks - 1) / blocks;
+    const int64_t parts = std::min(most, wanted);
+    if (parts <= 1) return;
+    runs = std::max<int64_t>(1, block.outer / parts);
+    down = std::min<int64_t>((block.outer + runs - 1) / runs, 65535);
+    runs = (block.outer + down - 1) / down;
+    if (down >= parts) return;
+    length = std::max<int64_t>(1, block.inner * down / parts);
+    across = (block.inner + length - 1) / length;
+  }
+  int64_t count() const { return down * across; }
+};
+
+// inner > 1: a team a column, blockIdx.y the part.
+template <bool kWithGradient, class T>
+__global__ void __launch_bounds__(kTeamThreads)
+    run_sums_kernel(NormBlock block, Parts parts, int side, Sums* sums, const T* __restrict__ x,
+                    const T* __restrict__ g, const double* mean) {
+  const int64_t columns = block.samples * block.channels;
+  const int64_t column = int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  Sums mine;
+  if (column < columns) {
+    const double centre = centre_of(block, column, mean, x);
+    const int64_t step = block.channels * block.inner;
+    const T* const px =
+        x + column / block.channels * block.outer * step + column % block.channels * block.inner;
+    const T* const pg = kWithGradient ? g + (px - x) : nullptr;
+    // `side` threads of the team take neighbours; the others take other runs.
+    const int64_t first_run = blockIdx.y / parts.across * parts.runs;
+    const int64_t last_run = first_run + parts.runs < block.outer ? first_run + parts.runs : block.outer;
+    const int64_t first = blockIdx.y % parts.across * parts.length;
+    const int64_t last = first + parts.length < block.inner ? first + parts.length : block.inner;
+    for (int64_t k = first_run + threadIdx.x / side; k < last_run; k += blockDim.x / side)
+      for (int64_t i = first + threadIdx.x % side; i < last; i += side)
+        add<kWithGradient>(mine, px, pg, k * step + i, centre);
+  }
+  mine.a = across_team(mine.a, Plus());
+  mine.ab = across_team(mine.ab, Plus());
+  if (column < columns && threadIdx.x == 0) sums[blockIdx.y * columns + column] = mine;
+}
+
+// inner = 1: threadIdx.x numbers channels side by side, threadIdx.y the threads that share a column; blockIdx.x is
+// the sample and the strip of channels, blockIdx.y the part.
+template <bool kWithGradient, class T>
+__global__ void __launch_bounds__(kTeamThreads)
+    row_sums_kernel(NormBlock block, Parts parts, int64_t strips, Sums* sums, const T* __restrict__ x,
+                    const T* __restrict__ g, const double* mean) {
+  TENON_SHARED(double, part_a, kTeamThreads);
+  TENON_SHARED(double, part_ab, kTeamThreads);
+  const int64_t s = blockIdx.x / strips, c = blockIdx.x % strips * blockDim.x + threadIdx.x;
+  const int64_t column = s * block.channels + c;
+  Sums mine;
+  if (c < block.channels) {
+    const double centre = centre_of(block, column, mean, x);
+    const int64_t base = s * block.outer * block.channels + c, first = blockIdx.y * parts.runs;
+    const int64_t last = first + parts.runs < block.outer ? first + parts.runs : block.outer;
+    for (int64_t k = first + threadIdx.y; k < last; k += blockDim.y)
+      add<kWithGradient>(mine, x, g, base + k * block.channels, centre);
+  }
+  const unsigned slot = threadIdx.y * blockDim.x + threadIdx.x;
+  part_a[slot] = mine.a;
+  part_ab[slot] = mine.ab;
+  for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.y >= half) continue;
+    part_a[slot] += part_a[slot + half * blockDim.x];
+    part_ab[slot] += part_ab[slot + half * blockDim.x];
+  }
+  if (threadIdx.y == 0 && c < block.channels)
+    sums[blockIdx.y * block.samples * block.channels + column] = {part_a[slot], part_ab[slot]};
+}
+
+// A team's sum of f(0) .. f(n - 1); no item where the team has no row.
+template <class F>
+__device__ Sums team_sums(int64_t n, F&& f) {
+  Sums sums;
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
+    const Sums item = f(i);
+    sums.a += item.a;
+    sums.ab += item.ab;
+  }
+  return {across_team(sums.a, Plus()), across_team(sums.ab, Plus())};
+}
+
+__device__ int64_t team_row() { return int64_t{blockIdx.x} * blockDim.y + threadIdx.y; }
+
+__global__ void join_parts_kernel(int64_t columns, int64_t parts, Sums* sums, const Sums* partial) {
+  const int64_t column = team_row();
+  const Sums all =
+      team_sums(column < columns ? parts : 0, [&](int64_t part) { return partial[part * columns + column]; });
+  if (column < columns && threadIdx.x == 0) sums[column] = all;
+}
+
+template <class T>
+__global__ void statistics_kernel(NormBlock block, double* mean, double* variance, const Sums* of_column,
+                                  const T* x) {
+  const int64_t set = team_row(), sets = block.samples * block.channels / block.per_set;
+  const Sums sums = team_sums(set < sets ? block.per_set : 0,
+                              [&](int64_t i) { return of_column[set * block.per_set + i]; });
+  if (set >= sets || threadIdx.x != 0) return;
+  const double count = static_cast<double>(block.per_set * block.outer * block.inner);
+  const double shift = sums.a / count;  // mean - centre
+  const double v = sums.ab / count - shift * shift;
+  mean[set] = centre_of<T>(block, set * block.per_set, nullptr, x) + shift;
+  variance[set] = v < 0 ? 0 : v;  // NaN stays
+}
+
+template <class T>
+__device__ double weight_of(const T* weight, int64_t c) {
+  return weight ? static_cast<double>(weight[c]) : 1.0;
+}
+
+__device__ double rsqrt_of(double variance, double eps) { return 1 / std::sqrt(variance + eps); }
+
+// Sums of p = weight g, and of p (x - mean), for each set.
+template <class T>
+__global__ void set_sums_kernel(NormBlock block, Sums* of_set, const Sums* of_column, const T* weight) {
+  const int64_t set = team_row(), sets = block.samples * block.channels / block.per_set;
+  const Sums sums = team_sums(set < sets ? block.per_set : 0, [&](int64_t i) {
+    const int64_t column = set * block.per_set + i;
+    const double w = weight_of(weight, column % block.channels);
+    return Sums{w * of_column[column].a, w * of_column[column].ab};
+  });
+  if (set < sets && threadIdx.x == 0) of_set[set] = sums;
+}
+
+template <class T>
+__global__ void parameter_gradients_kernel(NormBlock block, double eps, T* dweight, T* dbias,
+                                           const Sums* of_column, const double* variance) {
+  const int64_t c = team_row();
+  const Sums sums = team_sums(c < block.channels ? block.samples : 0, [&](int64_t s) {
+    const int64_t column = s * block.channels + c;
+    const Sums of = of_column[column];
+    return Sums{of.a, of.ab * rsqrt_of(variance[column / block.per_set], eps)};
+  });
+  if (c >= block.channels || threadIdx.x != 0) return;
+  dweight[c] = static_cast<T>(sums.ab);
+  dbias[c] = static_cast<T>(sums.a);
+}
+
+// out = of_x (x - m) + of_1 + of_g g. `m` is the mean in the dtype of x: the difference is then nearly exact, and
+// what the mean lost in rounding is part of of_1.
+template <class T>
+struct alignas(4 * sizeof(T)) Coefficients {
+  T m, of_x, of_1, of_g;
+  __device__ Coefficients(double mean, double x, double one, double g)
+      : m(static_cast<T>(mean)),
+        of_x(static_cast<T>(x)),
+        of_1(static_cast<T>(one - x * (mean - static_cast<double>(m)))),
+        of_g(static_cast<T>(g)) {}
+};
+
+// y = w r (x - mean) + bias
+template <class T>
+__global__ void forward_coefficients_kernel(NormBlock block, double eps, Coefficients<T>* out,
+                                            const double* mean, const double* variance, const T* weight,
+                                            const T* bias) {
+  const int64_t column = linear_index(), c = column % block.channels, set = column / block.per_set;
+  if (column >= block.samples * block.channels) return;
+  out[column] = Coefficients<T>(mean[set], weight_of(weight, c) * rsqrt_of(variance[set], eps),
+                                bias ? static_cast<double>(bias[c]) : 0.0, 0);
+}
+
+// dx = r w g - r^3 M[p (x - mean)] (x - mean) - r M[p]
+template <class T>
+__global__ void backward_coefficients_kernel(NormBlock block, double eps, Coefficients<T>* out,
+                                             const double* mean, const double* variance, const Sums* of_set,
+                                             const T* weight) {
+  const int64_t column = linear_index(), c = column % block.channels, set = column / block.per_set;
+  if (column >= block.samples * block.channels) return;
+  const double count = static_cast<double>(block.per_set * block.outer * block.inner);
+  const double r = rsqrt_of(variance[set], eps);
+  out[column] = Coefficients<T>(mean[set], -r * r * r * of_set[set].ab / count, -r * of_set[set].a / count,
+                                r * weight_of(weight, c));
+}
+
+// kCount neighbours a thread: of one column, or with kRows (inner = 1) of kCount columns.
+template <bool kWithGradient, bool kRows, class Vector, class Index, class T>
+__global__ void combine_kernel(NormBlock block, int64_t count, T* out, const T* __restrict__ x,
+                               const T* __restrict__ g, const Coefficients<T>* __restrict__ coefficients) {
+  constexpr int kCount = sizeof(Vector) / sizeof(T);
+  if (linear_index() >= count) return;
+  const Index at = static_cast<Index>(linear_index()) * kCount;
+  const Index channels = static_cast<Index>(block.channels), outer = static_cast<Index>(block.outer);
+  const Index run = kRows ? at : at / static_cast<Index>(block.inner);
+  Index column = run % channels;
+  if (block.samples > 1) column += run / channels / outer * channels;
+  Vector in = *reinterpret_cast<const Vector*>(x + at), gradient = in, result;
+  if constexpr (kWithGradient) gradient = *reinterpret_cast<const Vector*>(g + at);
+  const T* const px = reinterpret_cast<const T*>(&in);
+  const T* const pg = reinterpret_cast<const T*>(&gradient);
+  T* const to = reinterpret_cast<T*>(&result);
+  for (int i = 0; i < kCount; ++i) {
+    const Coefficients<T> k = coefficients[kRows ? column + i : column];
+    const T v = math::fma(px[i] - k.m, k.of_x, k.of_1);
+    to[i] = kWithGradient ? math::fma(pg[i], k.of_g, v) : v;
+  }
+  *reinterpret_cast<Vector*>(out + at) = result;
+}
+
+template <bool kWithGradient, class T>
+void combine(const char* name, const NormBlock& block, T* out, const T* x, const T* g,
+             const Coefficients<T>* coefficients) {
+  const int64_t numel = block.samples * block.outer * block.channels * block.inner;
+  auto go = [&](auto vector, auto rows) {
+    using Vector = decltype(vector);
+    const int64_t count = numel / static_cast<int64_t>(sizeof(Vector) / sizeof(T));
+    visit_index(numel, [&](auto index) {
+      launch(name, combine_kernel<kWithGradient, decltype(rows)::value, Vector, decltype(index), T>,
+             {linear_blocks(name, count)}, {kLinearThreads}, 0, block, count, out, x, g, coefficients);
+    });
+  };
+  const bool rows = block.inner == 1;
+  const bool packed = (rows ? block.channels : block.inner) % Pack<T>::kCount == 0 && is_aligned(out) &&
+                      is_aligned(x) && is_aligned(g);
+  if (rows && packed) return go(Pack<T>(), std::true_type());
+  if (rows) return go(T(), std::true_type());
+  if (packed) return go(Pack<T>(), std::false_type());
+  go(T(), std::false_type());
+}
+
+// Launches a kernel that gives each of `rows` rows of n items a team.
+template <class... Params>
+void launch_teams(const char* name, void (*kernel)(Params...), int64_t rows, int64_t n,
+                  std::type_identity_t<Params>... args) {
+  const Dim3 shape = team_shape(n, 4);
+  launch(name, kernel, {team_blocks(name, rows, shape)}, shape, 0, args...);
+}
+
+// Sums of each column, around the first number of its set or (mean given) around the mean.
+template <bool kWithGradient, class T>
+void column_sums(const char* name, const NormBlock& block, Sums* sums, const T* x, const T* g,
+                 const double* mean) {
+  const int64_t columns = block.samples * block.channels;
+  const bool rows = block.inner == 1;
+  Dim3 shape = team_shape(block.outer * block.inner, 8);
+  int64_t blocks = 0, strips = 1;
+  if (rows) {
+    unsigned side = 1;
+    while (side < 32 && side < block.channels) side *= 2;
+    shape = {side, kTeamThreads / side, 1};
+    strips = (block.channels + side - 1) / side;
+    blocks = block.samples * strips;
+    TENON_CHECK(blocks <= 0x7fffffff, name, ": ", block.samples, " samples are too many for one launch");
+  } else {
+    blocks = team_blocks(name, columns, shape);
+  }
+  const Parts parts(block, blocks);
+  const Dim3 grid{static_cast<unsigned>(blocks), static_cast<unsigned>(parts.count()), 1};
+  const bool whole = parts.count() == 1;
+  const Scratch partial(whole ? 1 : static_cast<size_t>(parts.count() * columns) * sizeof(Sums));
+  Sums* const to = whole ? sums : partial.as<Sums>();
+  if (rows) {
+    launch(name, row_sums_kernel<kWithGradient, T>, grid, shape, 0, block, parts, strips, to, x, g, mean);
+  } else {
+    int side = 1;  // of a team, along inner
+    while (side < static_cast<int>(shape.x) && side < parts.length) side *= 2;
+    launch(name, run_sums_kernel<kWithGradient, T>, grid, shape, 0, block, parts, side, to, x, g, mean);
+  }
+  if (!whole) launch_teams(name, join_parts_kernel, columns, parts.count(), columns, parts.count(), sums, to);
+}
+
+Scratch scratch_of_sums(int64_t count) { return Scratch(static_cast<size_t>(count) * sizeof(Sums)); }
+
+}  // namespace
+
+void norm_statistics(const NormBlock& block, DType dtype, double* mean, double* variance, const void* x) {
+  visit_floating("norm_statistics", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T* const px = static_cast<const T*>(x);
+    const Scratch sums = scratch_of_sums(block.samples * block.channels);
+    column_sums<false, T>("norm_sums", block, sums.as<Sums>(), px, px, nullptr);
+    launch_teams("norm_statistics", statistics_kernel<T>, block.sets(), block.per_set, block, mean, variance,
+                 sums.as<Sums>(), px);
+  });
+}
+
+void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const void* x, const double* mean,
+                const double* variance, const void* weight, const void* bias) {
+  const int64_t columns = block.samples * block.channels;
+  visit_floating("norm_apply", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const Scratch coefficients(static_cast<size_t>(columns) * sizeof(Coefficients<T>));
+    launch("norm_coefficients", forward_coefficients_kernel<T>, {linear_blocks("norm_coefficients", columns)},
+           {kLinearThreads}, 0, block, eps, coefficients.as<Coefficients<T>>(), mean, variance,
+           static_cast<const T*>(weight), static_cast<const T*>(bias));
+    combine<false>("norm_apply", block, static_cast<T*>(y), static_cast<const T*>(x),
+                   static_cast<const T*>(x), coefficients.as<Coefficients<T>>());
+  });
+}
+
+void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, void* dweight, void* dbias,
+                   const void* g, const void* x, const double* mean, const double* variance,
+                   const void* weight) {
+  const int64_t columns = block.samples * block.channels;
+  const Scratch of_column = scratch_of_sums(columns), of_set = scratch_of_sums(block.sets());
+  visit_floating("norm_backward", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T *const px = static_cast<const T*>(x), *const pg = static_cast<const T*>(g);
+    const T* const pw = static_cast<const T*>(weight);
+    column_sums<true, T>("norm_backward_sums", block, of_column.as<Sums>(), px, pg, mean);
+    launch_teams("norm_set_sums", set_sums_kernel<T>, block.sets(), block.per_set, block, of_set.as<Sums>(),
+                 of_column.as<Sums>(), pw);
+    launch_teams("norm_parameter_gradients", parameter_gradients_kernel<T>, block.channels, block.samples,
+                 block, eps, static_cast<T*>(dweight), static_cast<T*>(dbias), of_column.as<Sums>(),
+                 variance);
+    const Scratch coefficients(static_cast<size_t>(columns) * sizeof(Coefficients<T>));
+    launch("norm_coefficients", backward_coefficients_kernel<T>,
+           {linear_blocks("norm_coefficients", columns)}, {kLinearThreads}, 0, block, eps,
+           coefficients.as<Coefficients<T>>(), mean, variance, of_set.as<Sums>(), pw);
+    combine<true>("norm_backward", block, static_cast<T*>(dx), px, pg, coefficients.as<Coefficients<T>>());
+  });
+}
+
+}  // namespace tenon::cuda
+
+TENON_CUDA_ENTRY(batch_norm)
+TENON_CUDA_ENTRY(batch_norm_backward)
+TENON_CUDA_ENTRY(batch_norm_eval)
+TENON_CUDA_ENTRY(group_norm)
+TENON_CUDA_ENTRY(group_norm_backward)
+TENON_CUDA_ENTRY(layer_norm)
+// Made of elementwise ops.
+TENON_CUDA_ENTRY(update_running_statistics)
