@@ -56,8 +56,8 @@ void check_offsets(const std::vector<int64_t>& offsets, int64_t lists, int64_t e
   TENON_CHECK(static_cast<int64_t>(offsets.size()) == lists + 1, "SparsePattern: expects ", lists + 1,
               " row offsets, got ", offsets.size());
   TENON_CHECK(offsets.front() == 0 && offsets.back() == entries,
-              "SparsePattern: row offsets expect to run from 0 to ", entries, ", got ", offsets.front(), " to ",
-              offsets.back());
+              "SparsePattern: row offsets expect to run from 0 to ", entries, ", got ", offsets.front(),
+              " to ", offsets.back());
   for (size_t i = 1; i < offsets.size(); ++i)
     TENON_CHECK(offsets[i] >= offsets[i - 1], "SparsePattern: row offsets fall from ", offsets[i - 1], " to ",
                 offsets[i], " behind row ", i - 1);
@@ -94,7 +94,8 @@ struct SparsePattern::State {
     Integers offsets(static_cast<size_t>(columns) + 1, 0);
     for (int32_t c : columns_of) ++offsets[static_cast<size_t>(c) + 1];
     std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
-    Integers next(offsets.begin(), offsets.end() - 1), rows_of(columns_of.size()), positions(columns_of.size());
+    Integers next(offsets.begin(), offsets.end() - 1), rows_of(columns_of.size()),
+        positions(columns_of.size());
     for (size_t i = 0; i + 1 < row_offsets.size(); ++i)
       for (int32_t p = row_offsets[i]; p < row_offsets[i + 1]; ++p) {
         const auto to = static_cast<size_t>(next[static_cast<size_t>(columns_of[static_cast<size_t>(p)])]++);

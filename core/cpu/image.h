@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "core/math.h"
+
 namespace tenon {
 
 /// Steps between elements of [N, C, *spatial]: from image to image, channel to channel, and position to
@@ -10,6 +12,10 @@ namespace tenon {
 /// (channels last).
 struct ImageSteps {
   int64_t image = 0, channel = 0, position = 0;
+
+  TENON_HD int64_t offset(int64_t n, int64_t c, int64_t p) const {
+    return n * image + c * channel + p * position;
+  }
 };
 
 }  // namespace tenon

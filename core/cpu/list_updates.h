@@ -23,14 +23,17 @@ struct Element {
 template <class T>
 struct Arrays {
   TENON_HD Arrays(const ListItem& item, int64_t first)
-      : a(at(item.a, first)), b(at(item.b, first)), state{at(item.state[0], first), at(item.state[1], first),
-                                                          at(item.state[2], first)} {}
+      : a(at(item.a, first)),
+        b(at(item.b, first)),
+        state{at(item.state[0], first), at(item.state[1], first), at(item.state[2], first)} {}
   T* a;
   const T* b;
   T* state[3];
 
  private:
-  TENON_HD static T* at(void* p, int64_t first) { return p == nullptr ? nullptr : static_cast<T*>(p) + first; }
+  TENON_HD static T* at(void* p, int64_t first) {
+    return p == nullptr ? nullptr : static_cast<T*>(p) + first;
+  }
   TENON_HD static const T* at(const void* p, int64_t first) {
     return p == nullptr ? nullptr : static_cast<const T*>(p) + first;
   }
@@ -115,7 +118,9 @@ struct Sgd : Update<T, true, momentum ? 1 : 0, momentum ? 5 : 3> {
   T lr, decay, mu, keep, take;
   Sgd() = default;
   Sgd(const SgdStep& step, int64_t step_count)
-      : lr(static_cast<T>(step.lr)), decay(static_cast<T>(step.weight_decay)), mu(static_cast<T>(step.momentum)) {
+      : lr(static_cast<T>(step.lr)),
+        decay(static_cast<T>(step.weight_decay)),
+        mu(static_cast<T>(step.momentum)) {
     // The first step starts the buffer with the gradient: whatever it holds counts nothing.
     const bool starts = step_count == 1;
     keep = starts ? T(0) : mu;
@@ -209,9 +214,8 @@ struct Adadelta : Update<T, true, 3, 7> {
 
 template <template <class> class U, class Run, class... Numbers>
 void visit(DType dtype, Run&& run, Numbers... numbers) {
-  visit_floating("lists", dtype, [&](auto tag) {
-    run([=](const ListItem&) { return U<decltype(tag)>(numbers...); });
-  });
+  visit_floating("lists", dtype,
+                 [&](auto tag) { run([=](const ListItem&) { return U<decltype(tag)>(numbers...); }); });
 }
 
 template <class Run>

@@ -217,8 +217,7 @@ void for_each_index(const PoolPlan& plan, const Lines& lines, int64_t plane, con
     for (int64_t c = 0; c < channels; ++c) {
       const int64_t to = y + p * plan.y.position + c * plan.y.channel;
       const int64_t from = index[to];
-      TENON_CHECK(from >= 0 && from < limit, "max_pool: index ", from, " is outside the ", limit,
-                  " positions of the input");
+      if (from < 0 || from >= limit) fail_index(from, limit);
       f(x + from * plan.x.position + c * plan.x.channel, to);
     }
 }
@@ -238,21 +237,14 @@ void max_pool_gather_typed(const PoolPlan& plan, T* y, const T* x, const int32_t
   });
 }
 
-// Elements that the mean of output o divides by, along one axis.
-int64_t count_along(const PoolAxis& axis, int64_t o, bool count_padding) {
-  const int64_t start = axis.start(o), stop = start + axis.taps(o);
-  if (count_padding) return std::min(stop, axis.in + axis.padding) - start;
-  return std::min(stop, axis.in) - std::max<int64_t>(start, 0);
-}
-
 // The factor of each lane: 1 / count.
 template <class F>
 void for_each_factor(const PoolPlan& plan, const Lines& lines, const Line& line, F&& f) {
-  const int64_t outer = count_along(plan.axis[0], line.out[0], plan.count_padding) *
-                        count_along(plan.axis[1], line.out[1], plan.count_padding);
+  const int64_t outer = plan.axis[0].count(line.out[0], plan.count_padding) *
+                        plan.axis[1].count(line.out[1], plan.count_padding);
   for (int64_t l = 0; l < line.lanes; ++l) {
     const int64_t o = lines.along_outputs() ? l : line.out[2];
-    f(l, 1.0 / static_cast<double>(outer * count_along(plan.axis[2], o, plan.count_padding)));
+    f(l, 1.0 / static_cast<double>(outer * plan.axis[2].count(o, plan.count_padding)));
   }
 }
 

@@ -17,8 +17,16 @@ struct PoolAxis {
   /// Windows that share the input evenly: from floor(o in / out) up to ceil((o + 1) in / out).
   bool adaptive = false;
 
-  int64_t start(int64_t o) const { return adaptive ? o * in / out : o * stride - padding; }
-  int64_t taps(int64_t o) const { return adaptive ? ((o + 1) * in + out - 1) / out - start(o) : kernel; }
+  TENON_HD int64_t start(int64_t o) const { return adaptive ? o * in / out : o * stride - padding; }
+  TENON_HD int64_t taps(int64_t o) const {
+    return adaptive ? ((o + 1) * in + out - 1) / out - start(o) : kernel;
+  }
+  /// What the mean of output o divides by, along this axis (no dilation).
+  TENON_HD int64_t count(int64_t o, bool count_padding) const {
+    const int64_t first = start(o), stop = first + taps(o);
+    if (count_padding) return (stop < in + padding ? stop : in + padding) - first;
+    return (stop < in ? stop : in) - (first > 0 ? first : 0);
+  }
 };
 
 struct PoolPlan {
@@ -28,9 +36,14 @@ struct PoolPlan {
       y;  ///< x: input or its gradient; y: output, its gradient, the index. Both in the same order of axes.
   bool count_padding = false;  ///< averages divide by the taps in the padding too
 
-  int64_t in_positions() const { return axis[0].in * axis[1].in * axis[2].in; }
-  int64_t out_positions() const { return axis[0].out * axis[1].out * axis[2].out; }
+  TENON_HD int64_t in_positions() const { return axis[0].in * axis[1].in * axis[2].in; }
+  TENON_HD int64_t out_positions() const { return axis[0].out * axis[1].out * axis[2].out; }
 };
+
+/// The error of an index that names none of the input's positions.
+[[noreturn]] inline void fail_index(int64_t index, int64_t positions) {
+  fail("max_pool: index ", index, " is outside the ", positions, " positions of the input");
+}
 
 namespace cpu {
 /// Largest element of each window (NaN if there is one), and its position in the input's spatial block; of

@@ -52,8 +52,7 @@ HWY_INLINE void four_products(const T* g, const T* const (&x)[kTogether], int64_
   if (i < n) {
     const auto some = hn::FirstN(d, static_cast<size_t>(n - i));
     const auto left = hn::MaskedLoad(some, d, g + i);
-    for (int j = 0; j < kTogether; ++j)
-      acc[j] = hn::MulAdd(left, hn::MaskedLoad(some, d, x[j] + i), acc[j]);
+    for (int j = 0; j < kTogether; ++j) acc[j] = hn::MulAdd(left, hn::MaskedLoad(some, d, x[j] + i), acc[j]);
   }
   sums_of_lanes(d, acc, sums);
 }
@@ -90,9 +89,8 @@ void sddmm(const SddmmPlan& plan, DType dtype, void* values, const void* g, cons
     const ListPieces pieces(plan.w, plan.block_rows * plan.n);
     parallel_for(pieces.count(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t from = 0; from < plan.n; from += kTile)
-        sampled_products(plan, pieces.begin(begin), pieces.begin(end), from,
-                         std::min(kTile, plan.n - from), static_cast<T*>(values), static_cast<const T*>(g),
-                         static_cast<const T*>(x));
+        sampled_products(plan, pieces.begin(begin), pieces.begin(end), from, std::min(kTile, plan.n - from),
+                         static_cast<T*>(values), static_cast<const T*>(g), static_cast<const T*>(x));
     });
   });
 }

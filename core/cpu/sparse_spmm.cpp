@@ -21,10 +21,10 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int kVectors = 4;             // in the row of a panel
-constexpr int64_t kPanelsAtOnce = 8;    // bounds the scratch: 2 KiB for each row of X in float32
-constexpr int64_t kRowsPerTask = 64;    // of X, when panels are filled
-constexpr int64_t kEntriesPerRow = 2;   // of X: with more of them a copy pays
+constexpr int kVectors = 4;            // in the row of a panel
+constexpr int64_t kPanelsAtOnce = 8;   // bounds the scratch: 2 KiB for each row of X in float32
+constexpr int64_t kRowsPerTask = 64;   // of X, when panels are filled
+constexpr int64_t kEntriesPerRow = 2;  // of X: with more of them a copy pays
 
 // ---- panels of X ------------------------------------------------------------------------------------
 
@@ -132,7 +132,8 @@ void list_tile(const SpmmPlan& p, int64_t list, T* y, const T* values, const T* 
 
 // The same over a whole panel, in tiles that the registers hold.
 template <int kOut, int kIn, class T>
-void list_panel(const SpmmPlan& p, int64_t list, T* y, const T* values, const Panel<T>& panel, const T* bias) {
+void list_panel(const SpmmPlan& p, int64_t list, T* y, const T* values, const Panel<T>& panel,
+                const T* bias) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   constexpr int kMost = kOut <= 4 ? kVectors : kOut == 8 ? 2 : 1;
   for (int v = 0; v < panel.vectors; v += kMost) {

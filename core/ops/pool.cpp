@@ -7,6 +7,7 @@
 #include "core/ops/dispatch.h"
 #include "core/ops/image.h"
 #include "core/ops/reduce.h"
+#include "cuda/kernels/pool.h"
 
 namespace tenon {
 namespace {
@@ -16,7 +17,6 @@ std::string check_image(const std::string& op, const Tensor& x) {
   TENON_CHECK(x.defined(), op, ": undefined tensor");
   TENON_CHECK(is_floating(x.dtype()), op, ": expects float32 or float64, got ", x.str());
   TENON_CHECK(x.rank() >= 3 && x.rank() <= 5, op, ": expects rank 3, 4 or 5, got ", x.shape());
-  require_host(op.c_str(), x);
   const std::string suffix = "_backward";
   const bool backward = op.ends_with(suffix);
   const std::string stem = backward ? op.substr(0, op.size() - suffix.size()) : op;
@@ -100,7 +100,8 @@ std::pair<Tensor, Tensor> run_max(const Tensor& x, PoolPlan plan, const std::str
   if (y.is_empty()) return {y, index};
   const Image image = as_image(x, last);
   plan.x = image.steps, plan.y = steps_of_image(shape, last);
-  cpu::max_pool(plan, x.dtype(), y.raw(), static_cast<int32_t*>(index.raw()), image.data.raw());
+  TENON_DISPATCH(x.device(), max_pool, plan, x.dtype(), y.raw(), static_cast<int32_t*>(index.raw()),
+                 image.data.raw());
   return {y, index};
 }
 
@@ -133,7 +134,7 @@ Tensor run_avg(const Tensor& x, PoolPlan plan) {
   if (y.is_empty()) return y;
   const Image image = as_image(x, last);
   plan.x = image.steps, plan.y = steps_of_image(shape, last);
-  cpu::avg_pool(plan, x.dtype(), y.raw(), image.data.raw());
+  TENON_DISPATCH(x.device(), avg_pool, plan, x.dtype(), y.raw(), image.data.raw());
   return y;
 }
 
@@ -147,7 +148,7 @@ Tensor run_avg_backward(const std::string& op, const Tensor& g, const Dims& in, 
   if (gx.is_empty()) return gx;
   const Image gradient = as_image(g, last);
   plan.x = steps_of_image(shape, last), plan.y = gradient.steps;
-  cpu::avg_pool_backward(plan, g.dtype(), gx.raw(), gradient.data.raw());
+  TENON_DISPATCH(g.device(), avg_pool_backward, plan, g.dtype(), gx.raw(), gradient.data.raw());
   return gx;
 }
 
@@ -183,7 +184,8 @@ Tensor max_pool_backward(const Tensor& g, const Tensor& index, const Dims& in) {
   PoolPlan plan = index_plan(g.shape(), in, spatial_extents(g.shape()));
   plan.x = steps_of_image(shape, last), plan.y = steps_of_image(g.shape(), last);
   const Tensor gradient = packed_image(g, last), at = packed_image(index, last);
-  cpu::max_pool_backward(plan, g.dtype(), gx.raw(), gradient.raw(), static_cast<const int32_t*>(at.raw()));
+  TENON_DISPATCH(g.device(), max_pool_backward, plan, g.dtype(), gx.raw(), gradient.raw(),
+                 static_cast<const int32_t*>(at.raw()));
   return gx;
 }
 
@@ -197,7 +199,8 @@ Tensor max_pool_gather(const Tensor& x, const Tensor& index) {
   const Image image = as_image(x, last);
   plan.x = image.steps, plan.y = steps_of_image(index.shape(), last);
   const Tensor at = packed_image(index, last);
-  cpu::max_pool_gather(plan, x.dtype(), y.raw(), image.data.raw(), static_cast<const int32_t*>(at.raw()));
+  TENON_DISPATCH(x.device(), max_pool_gather, plan, x.dtype(), y.raw(), image.data.raw(),
+                 static_cast<const int32_t*>(at.raw()));
   return y;
 }
 

@@ -11,10 +11,11 @@ namespace {
 // An operand [rows, N].
 void check_dense(const char* op, const char* name, const Tensor& x, int64_t rows,
                  const SparsePattern& pattern) {
-  TENON_CHECK(x.rank() == 2 && x.size(0) == rows, op, ": ", name, " expects [", rows, ", N] for a pattern of ",
-              pattern.str(), ", got ", x.str());
+  TENON_CHECK(x.rank() == 2 && x.size(0) == rows, op, ": ", name, " expects [", rows,
+              ", N] for a pattern of ", pattern.str(), ", got ", x.str());
   TENON_CHECK(is_floating(x.dtype()), op, ": ", name, " expects float32 or float64, got ", x.str());
-  TENON_CHECK(x.device() == pattern.device(), op, ": pattern on ", pattern.device(), ", ", name, " ", x.str());
+  TENON_CHECK(x.device() == pattern.device(), op, ": pattern on ", pattern.device(), ", ", name, " ",
+              x.str());
 }
 
 void check_values(const char* op, const SparsePattern& pattern, const Tensor& values) {
@@ -29,7 +30,7 @@ const int32_t* numbers(const Tensor& x) {
 }
 
 SparseLists lists_of(const SparseIndex& index) {
-  return {index.order.numel(), index.indices.numel(),    numbers(index.offsets),
+  return {index.order.numel(),    index.indices.numel(),    numbers(index.offsets),
           numbers(index.indices), numbers(index.positions), numbers(index.order)};
 }
 

@@ -156,6 +156,11 @@ requires std::is_integral_v<T> T atomicAdd(T* address, std::type_identity_t<T> v
 }
 
 template <class T>
+requires std::is_integral_v<T> T atomicExch(T* address, std::type_identity_t<T> value) {
+  return __atomic_exchange_n(address, value, __ATOMIC_RELAXED);
+}
+
+template <class T>
 requires std::is_integral_v<T> T atomicMax(T* address, std::type_identity_t<T> value) {
   T old = __atomic_load_n(address, __ATOMIC_RELAXED);
   while (old < value &&

@@ -16,12 +16,11 @@
 // the last are bound by arithmetic, in each of the three directions, which do the same number of flops.
 // What the kernels pay above it: a gathered element costs about ten instructions and is used once for each
 // row of the tile, 16 to 64 multiply-adds. Never timed on a card yet.
-#include "cuda/kernels/conv.h"
-
 #include <algorithm>
 #include <numeric>
 
 #include "core/ops/contract.h"
+#include "cuda/kernels/conv.h"
 #include "cuda/kernels/conv_product.h"
 #include "cuda/runtime/scratch.h"
 
@@ -34,28 +33,32 @@ int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void check_span(const char* op, const ConvPlan& plan) {
   const int64_t x = plan.images * plan.x.image, y = plan.images * plan.y.image;
-  TENON_CHECK(std::max({x, y, plan.weights()}) <= 0x7fffffff, op, ": the CUDA kernel expects operands that span less than 2^31 elements, got ", x, " (input), ", y, " (output) and ", plan.weights(),
-              " (weight)");
+  TENON_CHECK(std::max({x, y, plan.weights()}) <= 0x7fffffff, op,
+              ": the CUDA kernel expects operands that span less than 2^31 elements, got ", x, " (input), ",
+              y, " (output) and ", plan.weights(), " (weight)");
 }
 
 template <class Tile, class T, class Gather>
-void launch_product(const char* name, const Gather& gather, int64_t parts, bool source_along_k, T* c, const T* a,
-                    const T* source, const T* shift) {
+void launch_product(const char* name, const Gather& gather, int64_t parts, bool source_along_k, T* c,
+                    const T* a, const T* source, const T* shift) {
   const Dim3 grid{static_cast<unsigned>(divide_up(gather.n, Tile::kN)),
                   static_cast<unsigned>(divide_up(gather.m, Tile::kM)),
                   static_cast<unsigned>(gather.groups * parts)};
-  TENON_CHECK(grid.y <= 65535 && gather.groups * parts <= 65535, name, ": ", gather.m, " rows in ", gather.groups,
-              " groups are too many for one launch");
+  TENON_CHECK(grid.y <= 65535 && gather.groups * parts <= 65535, name, ": ", gather.m, " rows in ",
+              gather.groups, " groups are too many for one launch");
   launch(name,
-         source_along_k ? conv_product_kernel<Tile, T, true, Gather> : conv_product_kernel<Tile, T, false, Gather>,
+         source_along_k ? conv_product_kernel<Tile, T, true, Gather>
+                        : conv_product_kernel<Tile, T, false, Gather>,
          grid, {Tile::kThreads}, 0, gather, c, a, source, shift);
 }
 
 template <class T, class Gather>
 void run_product(const char* name, const Gather& gather, int64_t parts, bool source_along_k, T* c, const T* a,
                  const T* source, const T* shift) {
-  if (gather.m <= 16) return launch_product<Tile<16, 64, 16, 4, 4>>(name, gather, parts, source_along_k, c, a, source, shift);
-  if (gather.m <= 32) return launch_product<Tile<32, 64, 16, 4, 4>>(name, gather, parts, source_along_k, c, a, source, shift);
+  if (gather.m <= 16)
+    return launch_product<Tile<16, 64, 16, 4, 4>>(name, gather, parts, source_along_k, c, a, source, shift);
+  if (gather.m <= 32)
+    return launch_product<Tile<32, 64, 16, 4, 4>>(name, gather, parts, source_along_k, c, a, source, shift);
   return launch_product<Tile<64, 64, 16, 4, 4>>(name, gather, parts, source_along_k, c, a, source, shift);
 }
 
@@ -120,7 +123,8 @@ ConvGather backward_gather(const ConvPlan& plan, const int64_t (&phase)[3]) {
     const int64_t stride = plan.stride[i], dilation = plan.dilation[i], kernel = plan.kernel[i];
     const int64_t apart = stride / std::gcd(stride, dilation);
     int64_t first = 0;
-    while (first < std::min(kernel, apart) && (phase[i] + plan.padding[i] - first * dilation) % stride != 0) ++first;
+    while (first < std::min(kernel, apart) && (phase[i] + plan.padding[i] - first * dilation) % stride != 0)
+      ++first;
     const bool fits = first < std::min(kernel, apart);
     g.extent[i] = static_cast<int>(plan.out[i]);
     g.result_extent[i] = static_cast<int>(plan.in[i]);
@@ -194,8 +198,8 @@ void run_backward_weight(const ConvPlan& plan, T* gw, const T* g, const T* x) {
   const Scratch partial(static_cast<size_t>(parts * plan.weights()) * sizeof(T));
   run_product<T>("conv_backward_weight", gather, parts, along_k, partial.as<T>(), g, x, nullptr);
   constexpr unsigned kBlock = 256;
-  launch("conv_join", conv_join_kernel<T>, {static_cast<unsigned>(divide_up(plan.weights(), kBlock))}, {kBlock}, 0,
-         gw, partial.as<T>(), plan.weights(), static_cast<int>(parts));
+  launch("conv_join", conv_join_kernel<T>, {static_cast<unsigned>(divide_up(plan.weights(), kBlock))},
+         {kBlock}, 0, gw, partial.as<T>(), plan.weights(), static_cast<int>(parts));
 }
 
 }  // namespace
@@ -219,7 +223,8 @@ void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void
       for (phase[1] = 0; phase[1] < phases[1]; ++phase[1])
         for (phase[2] = 0; phase[2] < phases[2]; ++phase[2])
           run_product<T>("conv_backward_input", backward_gather(plan, phase), 1, plan.y.position != 1,
-                         static_cast<T*>(gx), static_cast<const T*>(weight), static_cast<const T*>(g), nullptr);
+                         static_cast<T*>(gx), static_cast<const T*>(weight), static_cast<const T*>(g),
+                         nullptr);
   });
 }
 

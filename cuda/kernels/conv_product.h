@@ -50,11 +50,11 @@ struct ChannelTaps {
 /// What both gathers tell the kernel of one group of a convolution.
 struct ConvProduct {
   int m, n, k;
-  int groups, k_per_part;               ///< blockIdx.z = part * groups + group
-  int extent[3];                        ///< of the source
-  int a_step, c_step;                   ///< from row to row
+  int groups, k_per_part;  ///< blockIdx.z = part * groups + group
+  int extent[3];           ///< of the source
+  int a_step, c_step;      ///< from row to row
   int64_t source_group, a_group, c_group, c_part;
-  bool a_along_k;                       ///< A is dense along k, else along m
+  bool a_along_k;  ///< A is dense along k, else along m
 };
 
 /// conv and conv_backward_input: along each axis, result position `first + j spacing` (j < positions) reads source
@@ -146,7 +146,7 @@ struct ConvPieces {
   Site* k_sites;        // shared, [2][kK]
   int* a_offsets;       // shared, [2][kK]
   int m, k_begin, k_end, thread;
-  Site own[kOwn];       // copies along n: the sites of this thread's columns
+  Site own[kOwn];  // copies along n: the sites of this thread's columns
 
   __device__ void prepare(int step) {
     if (thread >= Tile::kK) return;
@@ -207,12 +207,17 @@ __global__ void __launch_bounds__(Tile::kThreads)
   const int k_end = gather.k - k_begin < gather.k_per_part ? gather.k : k_begin + gather.k_per_part;
 
   using Pieces = ConvPieces<Tile, T, kSourceAlongK, Gather>;
-  Pieces pieces{gather,  a + group * gather.a_group,
+  Pieces pieces{gather,
+                a + group * gather.a_group,
                 source + group * gather.source_group,
-                n_sites, k_sites,
-                a_offsets, m,
-                k_begin, k_end,
-                thread,  {}};
+                n_sites,
+                k_sites,
+                a_offsets,
+                m,
+                k_begin,
+                k_end,
+                thread,
+                {}};
   for (int i = thread; i < Tile::kN; i += Tile::kThreads) {
     Site site = nowhere();
     int c_offset = -1;
@@ -227,7 +232,8 @@ __global__ void __launch_bounds__(Tile::kThreads)
     for (int j = 0; j < Pieces::kOwn; ++j) pieces.own[j] = n_sites[(thread + j * Tile::kThreads) % Tile::kN];
 
   RegisterTile<Tile, T> tile;
-  multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces, tile);
+  multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces,
+                        tile);
 
   c += group * gather.c_group + part * gather.c_part;
   for (int i = 0; i < Tile::kRows; ++i) {

@@ -7,18 +7,18 @@
 // ResNet-50 cost at least 0.24 ms at 3.0 TB/s; SGD with momentum 20 bytes, the sum of squares 4. For small
 // networks the launch bounds it: LeNet-300-100 has 266,610 weights in 6 tensors, which are 134 blocks and
 // 2.5 us of traffic.
-#include "cuda/kernels/lists.h"
-
 #include "core/ops/contract.h"
 #include "cuda/kernels/block_sum.h"
 #include "cuda/kernels/list_table.h"
+#include "cuda/kernels/lists.h"
 #include "cuda/runtime/scratch.h"
 
 namespace tenon::cuda {
 namespace {
 
 template <class T>
-__global__ void __launch_bounds__(kListThreads) square_sums_kernel(ListTable<NoPayload> table, double* partial) {
+__global__ void __launch_bounds__(kListThreads)
+    square_sums_kernel(ListTable<NoPayload> table, double* partial) {
   TENON_SHARED(double, part, kListThreads);
   double sum = 0;
   for_each_in_piece(table, [&](const ListTable<NoPayload>::Entry& entry, int64_t i) {
@@ -61,19 +61,24 @@ double lists_sum_of_squares(const ListLoop& loop, DType dtype) {
 }
 
 void lists_axpy(const ListLoop& loop, DType dtype, double alpha) {
-  update::visit<update::Axpy>(dtype, [&](auto make) { update_list("lists_axpy", loop, make); }, alpha);
+  update::visit<update::Axpy>(
+      dtype, [&](auto make) { update_list("lists_axpy", loop, make); }, alpha);
 }
 void lists_lerp(const ListLoop& loop, DType dtype, double weight) {
-  update::visit<update::Lerp>(dtype, [&](auto make) { update_list("lists_lerp", loop, make); }, weight);
+  update::visit<update::Lerp>(
+      dtype, [&](auto make) { update_list("lists_lerp", loop, make); }, weight);
 }
 void lists_scale(const ListLoop& loop, DType dtype, double alpha) {
-  update::visit<update::Scale>(dtype, [&](auto make) { update_list("lists_scale", loop, make); }, alpha);
+  update::visit<update::Scale>(
+      dtype, [&](auto make) { update_list("lists_scale", loop, make); }, alpha);
 }
 void lists_fill(const ListLoop& loop, DType dtype, double value) {
-  update::visit<update::Fill>(dtype, [&](auto make) { update_list("lists_fill", loop, make); }, value);
+  update::visit<update::Fill>(
+      dtype, [&](auto make) { update_list("lists_fill", loop, make); }, value);
 }
 void lists_clamp(const ListLoop& loop, DType dtype, double low, double high) {
-  update::visit<update::Clamp>(dtype, [&](auto make) { update_list("lists_clamp", loop, make); }, low, high);
+  update::visit<update::Clamp>(
+      dtype, [&](auto make) { update_list("lists_clamp", loop, make); }, low, high);
 }
 void sgd_step(const ListLoop& loop, DType dtype, const SgdStep& step) {
   update::visit_sgd(dtype, step, [&](auto make) { update_list("sgd_step", loop, make); });
@@ -85,7 +90,8 @@ void rmsprop_step(const ListLoop& loop, DType dtype, const RmspropStep& step) {
   update::visit_rmsprop(dtype, step, [&](auto make) { update_list("rmsprop_step", loop, make); });
 }
 void adadelta_step(const ListLoop& loop, DType dtype, const AdadeltaStep& step) {
-  update::visit<update::Adadelta>(dtype, [&](auto make) { update_list("adadelta_step", loop, make); }, step);
+  update::visit<update::Adadelta>(
+      dtype, [&](auto make) { update_list("adadelta_step", loop, make); }, step);
 }
 
 }  // namespace tenon::cuda

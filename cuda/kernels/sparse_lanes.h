@@ -32,8 +32,7 @@ int elements_per_lane(int most, int64_t n, std::initializer_list<const void*> ro
 /// The sum over the 32 lanes of a warp, in a tree; every lane gets it.
 template <class T>
 __device__ T sum_of_warp(T value) {
-  for (int distance = 16; distance > 0; distance /= 2)
-    value += __shfl_xor_sync(0xffffffffu, value, distance);
+  for (int distance = 16; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffffu, value, distance);
   return value;
 }
 

@@ -16,11 +16,10 @@
 // Bound: memory. In float32 the sums read 4 bytes an element, and the gradient moves 12 (reads w and g, writes
 // g): 16 bytes, or 1.4 us for the 266,200 weights of LeNet-300-100 at 3.0 TB/s, which is less than its three to
 // four launches take. A sum costs two double-precision flops an element.
-#include "cuda/kernels/sparsity.h"
-
 #include "core/ops/contract.h"
 #include "cuda/kernels/block_sum.h"
 #include "cuda/kernels/list_table.h"
+#include "cuda/kernels/sparsity.h"
 #include "cuda/runtime/scratch.h"
 
 namespace tenon::cuda {
@@ -94,7 +93,8 @@ __global__ void __launch_bounds__(kListThreads)
 
 template <class Run>
 void for_each_plain_table(const ListLoop& loop, Run&& run) {
-  for_each_table<NoPayload>(loop, pieces_of, [](const ListItem&) { return NoPayload(); }, run);
+  for_each_table<NoPayload>(
+      loop, pieces_of, [](const ListItem&) { return NoPayload(); }, run);
 }
 
 // results[i] = finish(sums of item i)

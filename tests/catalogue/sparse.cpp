@@ -74,15 +74,13 @@ std::vector<Case> over_patterns(Draw& d, Make&& make) {
   return cases;
 }
 
-
 Case spmm_case(Draw& d, const Drawn& w, int64_t n, bool with_bias, Epilogue epilogue) {
   Case c;
   c.label = concat(with_bias ? "bias" : "", epilogue == Epilogue::relu ? " relu" : "");
   c.inputs = {d.normal(w.pattern.values_shape()), d.normal({w.columns, n})};
   if (with_bias) c.inputs.push_back(d.normal({w.rows}));
   c.tensors = [w, with_bias, epilogue](const Tensors& in) {
-    return Tensors{
-        spmm(w.pattern.to(in[0].device()), in[0], in[1], with_bias ? in[2] : Tensor(), epilogue)};
+    return Tensors{spmm(w.pattern.to(in[0].device()), in[0], in[1], with_bias ? in[2] : Tensor(), epilogue)};
   };
   c.variables = [w, with_bias, epilogue](const Variables& in) {
     return Variables{
@@ -134,9 +132,7 @@ std::vector<Case> sddmm_cases(Draw& d) {
   return over_patterns(d, [](Draw& draw, const Drawn& w, int64_t n) {
     Case c;
     c.inputs = {draw.normal({w.rows, n}), draw.normal({w.columns, n})};
-    c.tensors = [w](const Tensors& in) {
-      return Tensors{sddmm(w.pattern.to(in[0].device()), in[0], in[1])};
-    };
+    c.tensors = [w](const Tensors& in) { return Tensors{sddmm(w.pattern.to(in[0].device()), in[0], in[1])}; };
     c.variables = [w](const Variables& in) {
       return Variables{sddmm(w.pattern.to(in[0].device()), in[0], in[1])};
     };
@@ -156,9 +152,9 @@ SparsePattern two_by_three() {
 }
 
 // What the products of a pattern with values refuse; `call` is the op of a pattern [2, 3] with 3 entries.
-std::vector<Refusal> product_refusals(const char* op, const Shape& dense,
-                                      const std::function<void(const SparsePattern&, const Tensor&,
-                                                               const Tensor&)>& call) {
+std::vector<Refusal> product_refusals(
+    const char* op, const Shape& dense,
+    const std::function<void(const SparsePattern&, const Tensor&, const Tensor&)>& call) {
   const SparsePattern w = two_by_three();
   return {
       {"no pattern", [=] { call({}, Tensor::zeros({3}), Tensor::zeros(dense)); }, {op, "undefined pattern"}},
@@ -168,10 +164,12 @@ std::vector<Refusal> product_refusals(const char* op, const Shape& dense,
       {"mixed dtypes",
        [=] { call(w, Tensor::zeros({3}), Tensor::zeros(dense, float64)); },
        {op, "float32", "float64"}},
-      {"integers",
-       [=] { call(w, Tensor::zeros({3}, int32), Tensor::zeros(dense, int32)); },
-       {op, "int32"}},
-      {"rows", [=] { call(w, Tensor::zeros({3}), Tensor::zeros({7, 2})); }, {op, "[7, 2]", "2 x 3"}},
+      {"integers", [=] { call(w, Tensor::zeros({3}, int32), Tensor::zeros(dense, int32)); }, {op, "int32"}},
+      {"rows",
+       [=] {
+         call(w, Tensor::zeros({3}), Tensor::zeros({7, 2}));
+       },
+       {op, "[7, 2]", "2 x 3"}},
       {"rank", [=] { call(w, Tensor::zeros({3}), Tensor::zeros({3})); }, {op, "[3]"}},
   };
 }
@@ -186,7 +184,9 @@ const Register spmm_row({
               [](const SparsePattern& w, const Tensor& v, const Tensor& x) { spmm(w, v, x); });
           refusals.push_back(
               {"bias",
-               [] { spmm(two_by_three(), Tensor::zeros({3}), Tensor::zeros({3, 2}), Tensor::zeros({3})); },
+               [] {
+                 spmm(two_by_three(), Tensor::zeros({3}), Tensor::zeros({3, 2}), Tensor::zeros({3}));
+               },
                {"spmm", "bias [2]", "[3]"}});
           return refusals;
         },
@@ -199,10 +199,9 @@ const Register spmm_transposed_row({
     .cases = spmm_transposed_cases,
     .refusals =
         [] {
-          return product_refusals("spmm_transposed", {2, 2},
-                                  [](const SparsePattern& w, const Tensor& v, const Tensor& g) {
-                                    spmm_transposed(w, v, g);
-                                  });
+          return product_refusals(
+              "spmm_transposed", {2, 2},
+              [](const SparsePattern& w, const Tensor& v, const Tensor& g) { spmm_transposed(w, v, g); });
         },
     .tolerance = 2e-6,
     .tolerance_reason = "sums of up to 3000 products in float32; the largest result is above 50",
@@ -216,19 +215,39 @@ const Register sddmm_row({
           auto call = [](const Tensor& g, const Tensor& x) { sddmm(two_by_three(), g, x); };
           return std::vector<Refusal>{
               {"no pattern",
-               [] { sddmm({}, Tensor::zeros({2, 1}), Tensor::zeros({3, 1})); },
+               [] {
+                 sddmm({}, Tensor::zeros({2, 1}), Tensor::zeros({3, 1}));
+               },
                {"sddmm", "undefined pattern"}},
-              {"undefined", [=] { call({}, Tensor::zeros({3, 1})); }, {"sddmm", "undefined tensor"}},
+              {"undefined",
+               [=] {
+                 call({}, Tensor::zeros({3, 1}));
+               },
+               {"sddmm", "undefined tensor"}},
               {"mixed dtypes",
-               [=] { call(Tensor::zeros({2, 1}), Tensor::zeros({3, 1}, float64)); },
+               [=] {
+                 call(Tensor::zeros({2, 1}), Tensor::zeros({3, 1}, float64));
+               },
                {"sddmm", "float32", "float64"}},
               {"integers",
-               [=] { call(Tensor::zeros({2, 1}, int64), Tensor::zeros({3, 1}, int64)); },
+               [=] {
+                 call(Tensor::zeros({2, 1}, int64), Tensor::zeros({3, 1}, int64));
+               },
                {"sddmm", "int64"}},
-              {"rows of g", [=] { call(Tensor::zeros({5, 1}), Tensor::zeros({3, 1})); }, {"sddmm", "[5, 1]"}},
-              {"rows of x", [=] { call(Tensor::zeros({2, 1}), Tensor::zeros({4, 1})); }, {"sddmm", "[4, 1]"}},
+              {"rows of g",
+               [=] {
+                 call(Tensor::zeros({5, 1}), Tensor::zeros({3, 1}));
+               },
+               {"sddmm", "[5, 1]"}},
+              {"rows of x",
+               [=] {
+                 call(Tensor::zeros({2, 1}), Tensor::zeros({4, 1}));
+               },
+               {"sddmm", "[4, 1]"}},
               {"columns",
-               [=] { call(Tensor::zeros({2, 4}), Tensor::zeros({3, 5})); },
+               [=] {
+                 call(Tensor::zeros({2, 4}), Tensor::zeros({3, 5}));
+               },
                {"sddmm", "[2, 4]", "[3, 5]"}},
           };
         },

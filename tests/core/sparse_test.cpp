@@ -128,31 +128,71 @@ TEST_CASE("sparse: malformed patterns and matrices are refused") {
     std::string message;
   };
   const std::vector<Bad> cases = {
-      {[&] { SparsePattern(2, 3, offsets({0, 1}), indices({0})); }, "expects 3 row offsets, got 2"},
-      {[&] { SparsePattern(2, 3, offsets({0, 1, 2}), indices({0})); }, "from 0 to 1, got 0 to 2"},
-      {[&] { SparsePattern(2, 3, offsets({1, 1, 1}), indices({0})); }, "got 1 to 1"},
-      {[&] { SparsePattern(2, 3, offsets({0, 2, 1}), indices({0})); }, "fall from 2 to 1 behind row 1"},
-      {[&] { SparsePattern(2, 3, offsets({0, 5, 1}), indices({0})); }, "fall from 5 to 1 behind row 1"},
-      {[&] { SparsePattern(2, 3, offsets({0, 1, 1}), indices({3})); }, "index 3 of row 0 is outside [0, 3)"},
-      {[&] { SparsePattern(2, 3, offsets({0, 1, 1}), indices({-1})); }, "index -1 of row 0"},
-      {[&] { SparsePattern(2, 3, offsets({0, 0, 2}), indices({1, 1})); }, "of row 1 expect to ascend"},
-      {[&] { SparsePattern(2, 3, offsets({0, 0, 2}), indices({2, 1})); }, "got 2 before 1"},
-      {[&] { SparsePattern(2, 3, offsets({0, 0}), indices({}), 3); }, "1, 4, 8 or 16 rows, got 3"},
+      {[&] {
+         SparsePattern(2, 3, offsets({0, 1}), indices({0}));
+       },
+       "expects 3 row offsets, got 2"},
+      {[&] {
+         SparsePattern(2, 3, offsets({0, 1, 2}), indices({0}));
+       },
+       "from 0 to 1, got 0 to 2"},
+      {[&] {
+         SparsePattern(2, 3, offsets({1, 1, 1}), indices({0}));
+       },
+       "got 1 to 1"},
+      {[&] {
+         SparsePattern(2, 3, offsets({0, 2, 1}), indices({0}));
+       },
+       "fall from 2 to 1 behind row 1"},
+      {[&] {
+         SparsePattern(2, 3, offsets({0, 5, 1}), indices({0}));
+       },
+       "fall from 5 to 1 behind row 1"},
+      {[&] {
+         SparsePattern(2, 3, offsets({0, 1, 1}), indices({3}));
+       },
+       "index 3 of row 0 is outside [0, 3)"},
+      {[&] {
+         SparsePattern(2, 3, offsets({0, 1, 1}), indices({-1}));
+       },
+       "index -1 of row 0"},
+      {[&] {
+         SparsePattern(2, 3, offsets({0, 0, 2}), indices({1, 1}));
+       },
+       "of row 1 expect to ascend"},
+      {[&] {
+         SparsePattern(2, 3, offsets({0, 0, 2}), indices({2, 1}));
+       },
+       "got 2 before 1"},
+      {[&] {
+         SparsePattern(2, 3, offsets({0, 0}), indices({}), 3);
+       },
+       "1, 4, 8 or 16 rows, got 3"},
       {[&] { SparsePattern(-1, 3, offsets({0}), indices({})); }, "got -1 x 3"},
       {[&] { SparsePattern(int64_t{1} << 31, 3, offsets({0}), indices({})); }, "2147483648 x 3"},
       {[&] { SparsePattern(1, 3, Tensor::zeros({2}), indices({})); }, "row offsets expect int32 or int64"},
       {[&] { SparsePattern(1, 3, Tensor(), indices({})); }, "undefined row offsets"},
       {[&] { SparsePattern::from_mask(Tensor::zeros({3})); }, "mask [rows, columns], got float32 [3]"},
       {[&] { SparsePattern().rows(); }, "rows of an undefined pattern"},
-      {[&] { CsrMatrix(SparsePattern(1, 3, offsets({0, 1}), indices({2})), Tensor::zeros({2})); },
+      {[&] {
+         CsrMatrix(SparsePattern(1, 3, offsets({0, 1}), indices({2})), Tensor::zeros({2}));
+       },
        "values [1], got float32 [2]"},
-      {[&] { CsrMatrix(SparsePattern(1, 3, offsets({0, 1}), indices({2})), Tensor::zeros({1}, int32)); },
+      {[&] {
+         CsrMatrix(SparsePattern(1, 3, offsets({0, 1}), indices({2})), Tensor::zeros({1}, int32));
+       },
        "float32 or float64"},
-      {[&] { CsrMatrix(SparsePattern(1, 3, offsets({0, 0}), indices({}), 4), Tensor::zeros({0, 4})); },
+      {[&] {
+         CsrMatrix(SparsePattern(1, 3, offsets({0, 0}), indices({}), 4), Tensor::zeros({0, 4}));
+       },
        "blocks of one row"},
-      {[&] { BlockSparseMatrix(SparsePattern(1, 3, offsets({0, 0}), indices({})), Tensor::zeros({0})); },
+      {[&] {
+         BlockSparseMatrix(SparsePattern(1, 3, offsets({0, 0}), indices({})), Tensor::zeros({0}));
+       },
        "blocks of 4, 8 or 16"},
-      {[&] { CsrMatrix::from_mask(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}, uint8)); },
+      {[&] {
+         CsrMatrix::from_mask(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}, uint8));
+       },
        "mask of shape [2, 3], got [3, 2]"},
   };
   for (const Bad& bad : cases) {

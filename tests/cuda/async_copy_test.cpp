@@ -69,12 +69,14 @@ TEST_CASE("cuda emulation: asynchronous copies land at their wait") {
   CHECK(std::isnan(y.to_host()[0]));
 }
 
-TEST_CASE("cuda emulation: asynchronous copies that nobody waits for, or that are not aligned, are reported") {
+TEST_CASE(
+    "cuda emulation: asynchronous copies that nobody waits for, or that are not aligned, are reported") {
   DeviceArray<float> x(std::vector<float>(32));
   const std::string forgotten = error_of([&] { launch("forget", forget_kernel, {1}, {32}, 0, x.data()); });
   CHECK(forgotten.find("'forget'") != std::string::npos);
   CHECK(forgotten.find("never waited for") != std::string::npos);
-  const std::string misaligned = error_of([&] { launch("misaligned", misaligned_kernel, {1}, {1}, 0, x.data()); });
+  const std::string misaligned =
+      error_of([&] { launch("misaligned", misaligned_kernel, {1}, {1}, 0, x.data()); });
   CHECK(misaligned.find("aligned to the 8 bytes") != std::string::npos);
 }
 

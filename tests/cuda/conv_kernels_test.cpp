@@ -40,12 +40,10 @@ void check_case(const Case& c, DType dtype, bool with_channels_inside, std::mt19
   const Tensor g = laid(integers(y.shape(), dtype, random));
   INFO("input ", x.shape().str(), ", weight ", w.shape().str(), ", ", x.str(),
        with_channels_inside ? ", channels last" : "");
-  check_on_both("conv", x, [&](const Tensor& t) {
-    return conv(t, w.to(t.device()), b.to(t.device()), c.options);
-  });
-  check_on_both("conv_backward_input", g, [&](const Tensor& t) {
-    return conv_backward_input(t, w.to(t.device()), c.in, c.options);
-  });
+  check_on_both("conv", x,
+                [&](const Tensor& t) { return conv(t, w.to(t.device()), b.to(t.device()), c.options); });
+  check_on_both("conv_backward_input", g,
+                [&](const Tensor& t) { return conv_backward_input(t, w.to(t.device()), c.in, c.options); });
   check_on_both(c.weight_kernel, g, [&](const Tensor& t) {
     return conv_backward_weight(t, x.to(t.device()), c.kernel, c.options);
   });

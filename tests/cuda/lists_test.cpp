@@ -37,7 +37,8 @@ Tensors on_device(const Tensors& list) {
 
 bool same(const Tensors& a, const Tensors& b) {
   for (size_t i = 0; i < a.size(); ++i)
-    if (a[i].to(float64).to_vector<double>() != b[i].to(Device::cpu()).to(float64).to_vector<double>()) return false;
+    if (a[i].to(float64).to_vector<double>() != b[i].to(Device::cpu()).to(float64).to_vector<double>())
+      return false;
   return a.size() == b.size();
 }
 
@@ -57,7 +58,8 @@ void check_on_both(const Tensors& a, const Tensors& b, uint64_t launches, F&& f)
 // Around the ends of pieces of 2048 elements, with nothing in between.
 const std::vector<Shape> kPieces = {{1}, {0}, {2047}, {2048}, {0, 5}, {2049}, {3, 1500}, {0}};
 // Around the ends of tiles of 32 rows and 128 columns.
-const std::vector<Shape> kTiles = {{1, 1}, {32, 128}, {0, 7}, {33, 129, 1, 2}, {2, 300}, {70, 3, 3, 3}, {5, 0}};
+const std::vector<Shape> kTiles = {{1, 1},   {32, 128},     {0, 7}, {33, 129, 1, 2},
+                                   {2, 300}, {70, 3, 3, 3}, {5, 0}};
 
 }  // namespace
 
@@ -117,9 +119,13 @@ TEST_CASE("cuda lists: groups at the ends of tiles") {
     w.push_back(Tensor::full(shape, 2));
     g.push_back(Tensor::ones(shape));
   }
-  check_on_both(g, w, 4, [](const Tensors& to, const Tensors& from) { group_lasso_gradient_add(from, to, {1, 0.5}); });
+  check_on_both(g, w, 4, [](const Tensors& to, const Tensors& from) {
+    group_lasso_gradient_add(from, to, {1, 0.5});
+  });
   w[0].select(0, 3).fill_(0);  // a group of norm 0; the other rows keep their norms
-  check_on_both(g, w, 4, [](const Tensors& to, const Tensors& from) { group_lasso_gradient_add(from, to, {1, 0}); });
+  check_on_both(g, w, 4, [](const Tensors& to, const Tensors& from) {
+    group_lasso_gradient_add(from, to, {1, 0});
+  });
 }
 
 TEST_CASE("cuda lists: entries on two devices are refused") {
