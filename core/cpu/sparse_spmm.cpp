@@ -24,7 +24,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr int kVectors = 4;            // in the row of a panel
 constexpr int64_t kPanelsAtOnce = 8;   // bounds the scratch: 2 KiB for each row of X in float32
 constexpr int64_t kRowsPerTask = 64;   // of X, when panels are filled
-constexpr int64_t kEntriesPerRow = 2;  // of X: with more of them a copy pays
+constexpr int64_t kEntriesPerRow = 8;  // of X: with more of them a copy pays
 
 // ---- panels of X ------------------------------------------------------------------------------------
 
@@ -49,31 +49,47 @@ inline void turn_round(float* to, int64_t width, const float* x, int64_t step) {
   hn::StoreU(hn::InterleaveUpper(d, high_even, high_odd), d, to + 3 * width);
 }
 
-// Fills rows [begin, end) of a panel of `width` columns, `columns` of them from x.
+// to[k * width + n] = x[k * k_step + n * n_step] for k in [0, rows), n in [0, columns).
 template <class T>
-void fill_panel(const SpmmPlan& p, T* to, int64_t width, int64_t begin, int64_t end, const T* x,
-                int64_t columns) {
-  auto one = [&](int64_t k, int64_t n) { to[k * width + n] = x[k * p.x_row + n * p.x_column]; };
-  int64_t k = begin;
-  if constexpr (sizeof(T) == 4) {
-    if (p.x_row == 1)
-      for (; k + 4 <= end; k += 4) {
-        int64_t n = 0;
-        for (; n + 4 <= columns; n += 4)
-          turn_round(to + k * width + n, width, x + k + n * p.x_column, p.x_column);
-        for (; n < columns; ++n)
-          for (int64_t i = k; i < k + 4; ++i) one(i, n);
-      }
-  }
-  for (; k < end; ++k) {
-    if (p.x_column == 1) {
-      std::copy_n(x + k * p.x_row, columns, to + k * width);
-    } else {
-      for (int64_t n = 0; n < columns; ++n) one(k, n);
+void copy_strided(T* to, int64_t width, const T* x, int64_t k_step, int64_t n_step, int64_t rows,
+                  int64_t columns) {
+  for (int64_t n = 0; n < columns; ++n)
+    for (int64_t k = 0; k < rows; ++k) to[k * width + n] = x[k * k_step + n * n_step];
+}
+
+// The same for an x whose columns are contiguous: 16 elements of four columns at a time, so that every cache
+// line is read once, however far apart the columns are.
+inline void copy_turned(float* to, int64_t width, const float* x, int64_t n_step, int64_t rows,
+                        int64_t columns) {
+  constexpr int64_t kRows = 16;
+  for (int64_t k = 0; k < rows; k += kRows) {
+    const int64_t some = std::min(kRows, rows - k);
+    int64_t n = 0;
+    for (; n + 4 <= columns; n += 4) {
+      int64_t i = k;
+      for (; i + 4 <= k + some; i += 4) turn_round(to + i * width + n, width, x + i + n * n_step, n_step);
+      copy_strided(to + i * width + n, width, x + i + n * n_step, 1, n_step, k + some - i, 4);
     }
+    copy_strided(to + k * width + n, width, x + k + n * n_step, 1, n_step, some, columns - n);
+  }
+}
+
+// Fills `rows` rows of a panel: `columns` columns from x, and 0 up to `width`.
+template <class T>
+void fill_panel(const SpmmPlan& p, T* to, int64_t width, const T* x, int64_t rows, int64_t columns) {
+  if (p.x_column == 1) {
+    for (int64_t k = 0; k < rows; ++k) std::copy_n(x + k * p.x_row, columns, to + k * width);
+  } else if constexpr (sizeof(T) == 4) {
+    if (p.x_row == 1) {
+      copy_turned(to, width, x, p.x_column, rows, columns);
+    } else {
+      copy_strided(to, width, x, p.x_row, p.x_column, rows, columns);
+    }
+  } else {
+    copy_strided(to, width, x, p.x_row, p.x_column, rows, columns);
   }
   if (columns < width)
-    for (k = begin; k < end; ++k) std::fill(to + k * width + columns, to + (k + 1) * width, T{0});
+    for (int64_t k = 0; k < rows; ++k) std::fill(to + k * width + columns, to + (k + 1) * width, T{0});
 }
 
 // ---- rows of Y --------------------------------------------------------------------------------------
@@ -179,9 +195,9 @@ void times_matrix(const SpmmPlan& p, T* y, const T* values, const T* x, const T*
       parallel_for(count * tasks, grain_for_bytes(bytes), [&](int64_t begin, int64_t end) {
         for (int64_t task = begin; task < end; ++task) {
           const int64_t slot = task / tasks, row = task % tasks * kRowsPerTask;
-          fill_panel(p, scratch.data() + slot * p.rows_x * width, width, row,
-                     std::min(p.rows_x, row + kRowsPerTask), x + (first + slot) * width * p.x_column,
-                     std::min(width, p.n - (first + slot) * width));
+          fill_panel(p, scratch.data() + (slot * p.rows_x + row) * width, width,
+                     x + row * p.x_row + (first + slot) * width * p.x_column,
+                     std::min(kRowsPerTask, p.rows_x - row), std::min(width, p.n - (first + slot) * width));
         }
       });
     }

@@ -1,0 +1,46 @@
+// Sparse compilation: from a network whose weights are mostly 0 (pruned, see mask.h) to one that computes the
+// same by sparse products where they are faster.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/sequential.h"
+
+namespace tenon {
+
+/// How a weight is multiplied.
+struct WeightForm {
+  /// 0: dense. 1: single elements (CSR). 4, 8, 16: blocks of so many rows.
+  int64_t block_rows = 0;
+  /// Of one product, in multiply-adds of a large dense one.
+  double cost = 0;
+  /// "dense", "CSR", "4x1 blocks"
+  std::string str() const;
+};
+
+/// The form of least cost for the product of `weight` [out, in] with `columns` columns. The cost is modelled,
+/// from the sizes and the pattern alone, so a network compiles alike on every machine and at every run; the
+/// constants stand in the .cpp with what they were taken from.
+WeightForm cheapest_form(const Tensor& weight, int64_t columns);
+
+struct CompiledLayer {
+  std::string name;
+  WeightForm form;
+  double dense_cost = 0;  ///< of the dense form, in the same unit
+  int64_t nonzero = 0, weights = 0;
+};
+
+struct Compiled {
+  std::shared_ptr<Sequential> network;
+  std::vector<CompiledLayer> layers;  ///< the layers with a weight that were considered, in order
+};
+
+/// Compiles a chain for inputs of the shape `input`, batch included. A Linear whose cheapest form is sparse
+/// becomes a SparseLinear of the same name that takes over a ReLU behind it; every other module is shared with
+/// the chain, which is left as it is. What is exactly 0 is left out. The result is a network like any other:
+/// it can be finetuned, moved and saved.
+Compiled compile_sparse(const Sequential& chain, const Shape& input);
+
+}  // namespace tenon
