@@ -1,6 +1,6 @@
 # Checks of the source and of what `make test` cannot see.
 
-.PHONY: asan fuzz check-install check-build check-deep format lint size
+.PHONY: asan cuda-asan cuda-race fuzz check-install check-build check-deep format lint size
 
 #: asan | 10 min | the suite under the address and undefined-behaviour sanitizers
 asan:
@@ -8,6 +8,18 @@ asan:
 .PHONY: run-tests
 run-tests: $(TESTS)
 	@$(TESTS)
+
+#: cuda-asan | 6 min | the CUDA tests in the emulation under the address sanitizer (a part of asan)
+cuda-asan:
+	@$(MAKE) CUDA=emulated SAN=address run-cuda-tests
+#: cuda-race | 6 min | the CUDA tests in the emulation under the thread sanitizer, each CUDA thread a thread to it
+cuda-race:
+	@$(MAKE) CUDA=emulated SAN=thread run-cuda-tests
+# One host thread: the thread sanitizer does not see the order that OpenMP's run-time keeps.
+.PHONY: run-cuda-tests
+run-cuda-tests: $(CUDA_TESTS)
+	@for seed in 0 1; do TENON_CUDA_SCHEDULE_SEED=$$seed OMP_NUM_THREADS=1 \
+	  $(CUDA_TESTS) -tc="cuda *,catalogue: CPU and CUDA agree" || exit 1; done
 
 FUZZ_SECONDS ?= 60
 #: fuzz | 10 min | fuzz each file reader for FUZZ_SECONDS (default 60) of CPU
@@ -49,10 +61,11 @@ size:
 	  printf '  %-14s %6d lines\n' $$d $$(find $$d -maxdepth $$depth -name '*.h' -o -maxdepth $$depth -name '*.cpp' -o -maxdepth $$depth -name '*.cu' | xargs cat | wc -l); done
 	@printf '  %-14s %6d lines\n' total $$(cat $(SOURCES) | wc -l)
 
-#: check-deep | 60 min | what is too long for every day: sanitizers, AVX2 build, the build itself, fuzzing, full lint, more emulation schedules
+#: check-deep | 60 min | what is too long for every day: sanitizers, races of kernels, AVX2 build, the build itself, fuzzing, full lint, more emulation schedules
 check-deep:
 	@$(MAKE) test
 	@$(MAKE) asan
+	@$(MAKE) cuda-race
 	@$(MAKE) ARCH=x86-64-v3 run-tests
 	@for seed in 1 2 3; do TENON_CUDA_SCHEDULE_SEED=$$seed $(TESTS) -tc="*CUDA*,*cuda*" || exit 1; done
 	@$(MAKE) check-build

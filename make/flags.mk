@@ -75,6 +75,10 @@ ALL_OBJ := $(LIB_OBJ) $(EXPERIMENT_OBJ) $(PAPER_PART_OBJ) $(TEST_OBJ) $(BENCH_OB
 LIB := $(B)/libtenon.a
 TESTS := $(B)/bin/tests
 BENCH := $(B)/bin/bench
+# The tests that run kernels, and no more than they need: for builds whose compilation is slow.
+CUDA_TESTS := $(B)/bin/cuda-tests
+CUDA_TEST_OBJ := $(filter $(B)/tests/main% $(B)/tests/seed% $(B)/tests/catalogue/% $(B)/tests/cuda/%,$(TEST_OBJ)) \
+  $(filter-out $(B)/nn/% $(B)/data/%,$(LIB_OBJ))
 
 # A change of flags rebuilds: every object depends on a file that holds them. It is compared and written while make
 # reads this, not by a rule, so that `make -n` names what `make` would compile and nothing else.
@@ -88,8 +92,10 @@ endif
 $(B)/core/cpu/%.o $(B)/cuda/kernels/%.o: OPT = $(KERNEL_OPT)
 # results.json names the architecture that the program was built for.
 $(B)/papers/experiment/results.cpp.o: CPPFLAGS += -DTENON_ARCH='"$(ARCH)"'
-# The fiber scheduler switches stacks, which the thread sanitizer must not instrument.
-$(B)/cuda/emulation/%.o: CXXFLAGS := $(filter-out -fsanitize=thread,$(CXXFLAGS))
+# The fiber scheduler switches stacks, which the thread sanitizer must not instrument; it tells the sanitizer itself.
+ifeq ($(SAN),thread)
+$(B)/cuda/emulation/%.o: CXXFLAGS := $(filter-out -fsanitize=thread,$(CXXFLAGS)) -DTENON_THREAD_SANITIZER
+endif
 
 $(B)/%.cpp.o: %.cpp $(FLAGS_FILE) | installed
 	@mkdir -p $(@D)
@@ -115,6 +121,10 @@ $(B)/libexperiment.a: $(EXPERIMENT_OBJ)
 	@rm -f $@; $(AR) rcs $@ $^
 
 $(TESTS): $(TEST_OBJ) $(PAPER_PART_OBJ) $(B)/libexperiment.a $(LIB)
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	@$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+$(CUDA_TESTS): $(CUDA_TEST_OBJ)
 	@mkdir -p $(@D)
 	@echo "  link  $@"
 	@$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@

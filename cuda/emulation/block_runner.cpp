@@ -67,8 +67,11 @@ void BlockRunner::run(const Launch& launch, void (*body)(void*), void* context, 
     }
   }
   if (error_) abandon_waiting();
+  blocks_.advance();
   current_runner = outer;
-  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  if (!error_) return;
+  end_grid();  // the error was made by a thread of the block, and is the host's from here
+  std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 void BlockRunner::reset(const Launch& launch, Dim3 block) {
@@ -104,19 +107,30 @@ bool BlockRunner::run_pass() {
     const int index = order_[static_cast<size_t>(position_)];
     Thread& thread = threads_[static_cast<size_t>(index)];
     if (thread.phase != Phase::fresh && thread.phase != Phase::ready) continue;
-    if (thread.phase == Phase::fresh) {
-      if (idle_.empty()) {
-        idle_.push_back(static_cast<int>(workers_.size()));
-        workers_.push_back(std::make_unique<Worker>(*this, idle_.back()));
-      }
-      thread.worker = idle_.back();
-      idle_.pop_back();
-    }
+    if (thread.phase == Phase::fresh) thread.worker = take_worker(index);
     enter(index);
     resumed_ = true;
     workers_[static_cast<size_t>(thread.worker)]->fiber.resume();
   }
   return resumed_;
+}
+
+// An idle fiber. If races are looked for, always the same one for a thread: what ran on a stack before is then
+// ordered before what runs there next.
+int BlockRunner::take_worker(int thread) {
+  const auto add = [this] {
+    const int index = static_cast<int>(workers_.size());
+    workers_.push_back(std::make_unique<Worker>(*this, index));
+    idle_.push_back(index);
+  };
+  if (kRacesChecked) {
+    while (static_cast<int>(workers_.size()) <= thread) add();
+    return thread;
+  }
+  if (idle_.empty()) add();
+  const int index = idle_.back();
+  idle_.pop_back();
+  return index;
 }
 
 // After an error: lets every waiting thread leave its kernel, so that all fibers are idle again.
@@ -156,12 +170,13 @@ void BlockRunner::work(Worker& worker) {
     do {
       run_thread();
     } while (take_next_fresh());
-    idle_.push_back(worker.index);
+    if (!kRacesChecked) idle_.push_back(worker.index);
     worker.fiber.suspend();
   }
 }
 
 void BlockRunner::run_thread() {
+  order_acquire(blocks_.current());
   try {
     body_(context_);
     TENON_CHECK(!copies_.any(running_), where(), ": thread ", thread_name(running_),
@@ -170,13 +185,14 @@ void BlockRunner::run_thread() {
   } catch (...) {
     if (!error_) error_ = std::current_exception();
   }
+  order_release(blocks_.next());
   threads_[static_cast<size_t>(running_)].phase = Phase::finished;
   ++finished_;
 }
 
 // Goes on with the pass on this fiber, for as long as the next thread has no fiber yet.
 bool BlockRunner::take_next_fresh() {
-  if (error_ || position_ + 1 >= count_) return false;
+  if (kRacesChecked || error_ || position_ + 1 >= count_) return false;
   const int next = order_[static_cast<size_t>(position_ + 1)];
   Thread& thread = threads_[static_cast<size_t>(next)];
   if (thread.phase != Phase::fresh) return false;
@@ -210,10 +226,15 @@ void BlockRunner::block_barrier(const std::source_location& site) {
     while (threads_[static_cast<size_t>(other)].phase != Phase::at_barrier) ++other;
     check_same_site(threads_[static_cast<size_t>(other)], other, "__syncthreads", site);
   }
+  void* const meeting = block_barrier_.current();
+  order_release(meeting);
   if (++waiting_ < count_) {
     wait(Phase::at_barrier, "__syncthreads", site);
+    order_acquire(meeting);
     return;
   }
+  order_acquire(meeting);
+  block_barrier_.advance();
   waiting_ = 0;  // the last one: it goes on, the others in the next pass
   for (Thread& thread : threads_)
     if (thread.phase == Phase::at_barrier) thread.phase = Phase::ready;
@@ -238,6 +259,16 @@ unsigned BlockRunner::ballot(const char* what, unsigned mask, bool predicate,
   thread.source_lane = -1;
   arrive_at_collective(what, mask, site);
   return static_cast<unsigned>(thread.result);
+}
+
+// The one collective that orders memory: a card's shuffles and votes do not.
+void BlockRunner::warp_barrier(unsigned mask, const std::source_location& site) {
+  const int lowest = running_ / warpSize * warpSize + std::countr_zero(mask);
+  Meeting& meeting = threads_[static_cast<size_t>(std::min(lowest, count_ - 1))].warp_barrier;
+  void* const object = meeting.current();
+  order_release(object);
+  ballot("__syncwarp", mask, false, site);
+  order_acquire(object);
 }
 
 void BlockRunner::arrive_at_collective(const char* what, unsigned mask, const std::source_location& site) {
@@ -276,6 +307,7 @@ void BlockRunner::arrive_at_collective(const char* what, unsigned mask, const st
 // ahead to the next collective overwrites nothing that another still has to read.
 void BlockRunner::complete_collective(int first, unsigned mask) {
   uint64_t bits = 0;
+  threads_[static_cast<size_t>(first + std::countr_zero(mask))].warp_barrier.advance();
   for (int i = 0; i < warpSize; ++i)
     if (mask >> i & 1u) bits |= (threads_[static_cast<size_t>(first + i)].value & 1u) << i;
   for (int i = 0; i < warpSize; ++i) {
@@ -328,6 +360,7 @@ void* BlockRunner::shared_array(const void* declaration, size_t bytes) {
 }
 
 void* BlockRunner::allocate_shared(const void* declaration, size_t bytes) {
+  const UnseenWrites poisoning;
   shared_asked_ += bytes;
   TENON_CHECK(shared_asked_ <= kSharedLimit, where(), ": ", shared_asked_,
               " bytes of shared memory, of which a block has ", kSharedLimit);

@@ -20,6 +20,7 @@
 #include "cuda/emulation/async_copy.h"
 #include "cuda/emulation/execution.h"
 #include "cuda/emulation/fiber.h"
+#include "cuda/emulation/race_order.h"
 
 namespace tenon::cuda::emulation {
 
@@ -36,6 +37,10 @@ class BlockRunner {
   /// rendezvous.
   void run(const Launch& launch, void (*body)(void*), void* context, Dim3 block, uint64_t seed);
 
+  /// Order the host's work before a grid and after it with the blocks that run in between.
+  void begin_grid() { order_release(blocks_.current()); }
+  void end_grid() { order_acquire(blocks_.current()); }
+
   /// The runner of the block that runs on this host thread; throws Error outside a kernel.
   static BlockRunner& current(const char* what);
 
@@ -46,6 +51,7 @@ class BlockRunner {
   uint64_t exchange(const char* what, unsigned mask, uint64_t value, int source_lane,
                     const std::source_location& site);
   unsigned ballot(const char* what, unsigned mask, bool predicate, const std::source_location& site);
+  void warp_barrier(unsigned mask, const std::source_location& site);
   int lane() const { return running_ % warpSize; }
   /// Linear index of the running thread in its block.
   int thread() const { return running_; }
@@ -63,6 +69,7 @@ class BlockRunner {
     uint64_t value = 0;         // what it brings to a collective
     int source_lane = 0;        // whose value it wants
     uint64_t result = 0;        // what it gets, or the ballot's bits
+    Meeting warp_barrier;       // of the masks whose lowest lane this is
   };
 
   // A fiber that runs one CUDA thread after another.
@@ -84,6 +91,7 @@ class BlockRunner {
   void reset(const Launch& launch, Dim3 block);
   void shuffle_order(uint64_t& random);
   bool run_pass();
+  int take_worker(int thread);
   void abandon_waiting();
   void work(Worker& worker);
   void run_thread();
@@ -111,6 +119,8 @@ class BlockRunner {
   bool resumed_ = false;   // whether this pass let anybody run
   bool stopping_ = false;  // the runner is being destroyed
   std::exception_ptr error_;
+  Meeting block_barrier_;
+  Meeting blocks_;  // where the end of a block meets the beginning of the next
   std::vector<Thread> threads_;
   std::vector<int> order_;  // the pass: order_[position] is a thread
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -3,6 +3,7 @@
 
 #include "cuda/emulation/execution.h"
 
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <cstdlib>
@@ -33,6 +34,10 @@ std::atomic<uint64_t>& seed() {
   static std::atomic<uint64_t> value{seed_from_environment()};
   return value;
 }
+
+// The blocks that a runner runs come one after the other. Where races are looked for there are two that take
+// turns, with nothing that orders the blocks of the one with those of the other.
+constexpr size_t kRunners = kRacesChecked ? 2 : 1;
 
 // A step with no divisor in common with n: k -> (start + k * step) mod n then visits every block once.
 uint64_t coprime_step(uint64_t random, uint64_t n) {
@@ -69,16 +74,18 @@ void run_grid(const Launch& launch, void (*body)(void*), void* context) {
   std::atomic<uint64_t> failed{std::numeric_limits<uint64_t>::max()};  // lowest block that failed
 
   const DeviceAccess access;
-  // Some 64 chunks: enough to balance blocks of uneven length over the host threads.
-  parallel_for(blocks, (blocks + 63) / 64, [&](int64_t begin, int64_t end) {
-    static thread_local BlockRunner runner;
+  // Some 64 chunks: enough to balance blocks of uneven length over the host threads. If races are looked for, one.
+  const int64_t chunk = kRacesChecked ? blocks : (blocks + 63) / 64;
+  parallel_for(blocks, chunk, [&](int64_t begin, int64_t end) {
+    static thread_local std::array<BlockRunner, kRunners> runners;
+    for (BlockRunner& runner : runners) runner.begin_grid();
     for (uint64_t k = static_cast<uint64_t>(begin); k < static_cast<uint64_t>(end); ++k) {
       const uint64_t block = static_cast<uint64_t>(static_cast<unsigned __int128>(k) * step % n);
       if (block > failed) continue;
       const Dim3 index{static_cast<unsigned>(block % grid.x), static_cast<unsigned>(block / grid.x % grid.y),
                        static_cast<unsigned>(block / grid.x / grid.y)};
       try {
-        runner.run(launch, body, context, index, order == 0 ? 0 : order + (block << 32));
+        runners[k % kRunners].run(launch, body, context, index, order == 0 ? 0 : order + (block << 32));
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (block < failed) {
@@ -87,6 +94,7 @@ void run_grid(const Launch& launch, void (*body)(void*), void* context) {
         }
       }
     }
+    for (BlockRunner& runner : runners) runner.end_grid();
   });
   if (error) std::rethrow_exception(error);
 }
@@ -108,6 +116,9 @@ uint64_t exchange(const char* what, unsigned mask, uint64_t value, int source_la
 }
 unsigned ballot(const char* what, unsigned mask, bool predicate, const std::source_location& site) {
   return BlockRunner::current(what).ballot(what, mask, predicate, site);
+}
+void warp_barrier(unsigned mask, const std::source_location& site) {
+  BlockRunner::current("__syncwarp").warp_barrier(mask, site);
 }
 int lane() { return BlockRunner::current("lane").lane(); }
 

@@ -77,6 +77,8 @@ uint64_t exchange(const char* what, unsigned mask, uint64_t value, int source_la
                   const std::source_location& site);
 /// Waits for the lanes of `mask`, then returns a bit for each whose predicate was true.
 unsigned ballot(const char* what, unsigned mask, bool predicate, const std::source_location& site);
+/// Waits for the lanes of `mask`; what they wrote before is seen by all of them after.
+void warp_barrier(unsigned mask, const std::source_location& site);
 /// Lane of the running thread in its warp: its linear index in the block modulo 32.
 int lane();
 
@@ -115,7 +117,7 @@ inline void __syncthreads(const std::source_location& site = std::source_locatio
 
 inline void __syncwarp(unsigned mask = 0xffffffffu,
                        const std::source_location& site = std::source_location::current()) {
-  emulation::ballot("__syncwarp", mask, false, site);
+  emulation::warp_barrier(mask, site);
 }
 
 inline unsigned __ballot_sync(unsigned mask, bool predicate,

@@ -1,9 +1,10 @@
-// A stack that can be put aside and taken up again, on Boost.Context. Address sanitizer is told of each
-// switch.
+// A stack that can be put aside and taken up again, on Boost.Context. The sanitizers are told of each switch.
 #pragma once
 
 #include <boost/context/fiber.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
+
+#include "cuda/emulation/race_order.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
@@ -23,12 +24,14 @@ class Fiber {
   void resume() {
     if (!inside_) create();
     const StackSwitch change(stack_bottom_, stack_bytes_);
+    thread_.enter();
     inside_ = std::move(inside_).resume();
   }
 
   /// Called inside: returns to the caller of resume(), until the next one.
   void suspend() {
     const StackSwitch change(caller_bottom_, caller_bytes_);
+    thread_.leave();
     outside_ = std::move(outside_).resume();
   }
 
@@ -56,6 +59,28 @@ class Fiber {
   void leave() {}
 #endif
 
+#if defined(TENON_THREAD_SANITIZER)
+  // The fiber as a thread of ThreadSanitizer; a switch orders nothing.
+  class SanitizerThread {
+   public:
+    ~SanitizerThread() { __tsan_destroy_fiber(own_); }
+    void enter() {
+      caller_ = __tsan_get_current_fiber();
+      __tsan_switch_to_fiber(own_, __tsan_switch_to_fiber_no_sync);
+    }
+    void leave() { __tsan_switch_to_fiber(caller_, __tsan_switch_to_fiber_no_sync); }
+
+   private:
+    void* own_ = __tsan_create_fiber(0);
+    void* caller_ = nullptr;
+  };
+#else
+  struct SanitizerThread {
+    void enter() {}
+    void leave() {}
+  };
+#endif
+
   void create() {
     boost::context::protected_fixedsize_stack allocator(kStackBytes);
     const boost::context::stack_context stack = allocator.allocate();
@@ -68,6 +93,7 @@ class Fiber {
                                 enter();
                                 main_(context_);
                                 leave();
+                                thread_.leave();
                                 return std::move(outside_);
                               });
   }
@@ -75,6 +101,7 @@ class Fiber {
   void (*main_)(void*);
   void* context_;
   boost::context::fiber inside_, outside_;
+  [[no_unique_address]] SanitizerThread thread_;
   const void* stack_bottom_ = nullptr;
   const void* caller_bottom_ = nullptr;
   size_t stack_bytes_ = 0;

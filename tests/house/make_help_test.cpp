@@ -54,7 +54,7 @@ std::map<std::string, Entry> help_entries() {
 }
 
 // Phony targets that other rules use and nobody types.
-const std::set<std::string> kInner = {"installed", "run-tests", "data-packages"};
+const std::set<std::string> kInner = {"installed", "run-tests", "run-cuda-tests", "data-packages"};
 
 }  // namespace
 
