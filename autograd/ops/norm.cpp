@@ -100,7 +100,7 @@ struct SecondOrder {
   }
 };
 
-std::vector<Variable> record_backward(const char* op, NormGradients gradients, const Variable& g,
+std::vector<Variable> record_backward(const char* op, const NormGradients& gradients, const Variable& g,
                                       const Variable& x, const Variable& weight, SecondOrder rule) {
   const Variable inputs[] = {g, x, weight};
   return record_many(

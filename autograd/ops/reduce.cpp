@@ -39,8 +39,8 @@ Variable extreme(const char* op, Tensor y, const Variable& x, const Dims& axes) 
 }
 
 // y = max x along one axis, at index i        dx[i] = g, elsewhere 0
-std::pair<Variable, Tensor> extreme_with_index(const char* op, std::pair<Tensor, Tensor> y, const Variable& x,
-                                               int64_t axis) {
+std::pair<Variable, Tensor> extreme_with_index(const char* op, const std::pair<Tensor, Tensor>& y,
+                                               const Variable& x, int64_t axis) {
   Tensor index = y.second;
   int a = normalize_axis(op, axis, x.rank());
   Variable value = record(op, y.first, {x}, [index, a, shape = x.shape()](const Variable& g, Gradients& out) {
