@@ -100,6 +100,7 @@ void BlockRunner::shuffle_order(uint64_t& random) {
   for (size_t i = order_.size() - 1; i > 0; --i) std::swap(order_[i], order_[next_random(random) % (i + 1)]);
 }
 
+// [pass]
 // False if no thread could go on.
 bool BlockRunner::run_pass() {
   resumed_ = false;
@@ -114,6 +115,7 @@ bool BlockRunner::run_pass() {
   }
   return resumed_;
 }
+// [/pass]
 
 // An idle fiber. If races are looked for, always the same one for a thread: what ran on a stack before is then
 // ordered before what runs there next.
@@ -220,6 +222,7 @@ void BlockRunner::check_same_site(const Thread& other, int other_index, const ch
               thread_name(running_), " came to ", site_name(what, site));
 }
 
+// [barrier]
 void BlockRunner::block_barrier(const std::source_location& site) {
   if (waiting_ > 0) {
     int other = 0;
@@ -239,6 +242,7 @@ void BlockRunner::block_barrier(const std::source_location& site) {
   for (Thread& thread : threads_)
     if (thread.phase == Phase::at_barrier) thread.phase = Phase::ready;
 }
+// [/barrier]
 
 uint64_t BlockRunner::exchange(const char* what, unsigned mask, uint64_t value, int source_lane,
                                const std::source_location& site) {

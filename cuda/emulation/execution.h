@@ -21,12 +21,15 @@
 #include "cuda/runtime/device_runtime.h"
 
 // The words of the language that C++ lacks.
+// [words]
 #define __global__
 #define __device__
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+// [/words]
 
+// [shared]
 /// One array per block and declaration. The address of the static names the declaration.
 #define TENON_SHARED(T, name, count)  \
   static char name##_declaration = 0; \
@@ -34,6 +37,7 @@
       static_cast<T*>(::tenon::cuda::emulation::shared_array(&name##_declaration, sizeof(T) * (count)))
 #define TENON_DYNAMIC_SHARED(T, name) \
   T* const name = static_cast<T*>(::tenon::cuda::emulation::dynamic_shared())
+// [/shared]
 
 namespace tenon::cuda {
 

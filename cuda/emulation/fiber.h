@@ -20,6 +20,7 @@ class Fiber {
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
+  // [resume]
   /// Called outside: runs the fiber until it suspends or its main returns.
   void resume() {
     if (!inside_) create();
@@ -34,6 +35,7 @@ class Fiber {
     thread_.leave();
     outside_ = std::move(outside_).resume();
   }
+  // [/resume]
 
  private:
 #if defined(__SANITIZE_ADDRESS__)

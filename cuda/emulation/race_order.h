@@ -34,6 +34,7 @@ struct UnseenWrites {
 };
 #endif
 
+// [meeting]
 /// A meeting that takes place again and again. Who leaves it comes after all who arrived: they release what the
 /// leaving ones acquire. Two objects take turns, since a thread may arrive at the next meeting while another
 /// has not left this one yet, which must not make it seem that the second comes after the first.
@@ -47,5 +48,6 @@ class Meeting {
   char objects_[2] = {};
   unsigned turn_ = 0;
 };
+// [/meeting]
 
 }  // namespace tenon::cuda::emulation

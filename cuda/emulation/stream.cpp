@@ -59,6 +59,7 @@ void finish(const Mark& mark) {
 
 }  // namespace
 
+// [submit]
 void emulation::submit(std::function<void()> work) {
   if (const Stream* stream = detail::current_stream()) {
     const std::lock_guard lock(streams().mutex);
@@ -68,6 +69,7 @@ void emulation::submit(std::function<void()> work) {
     work();
   }
 }
+// [/submit]
 
 void emulation::finish_streams() {
   const std::lock_guard lock(streams().mutex);

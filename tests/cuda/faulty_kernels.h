@@ -20,6 +20,7 @@ __global__ inline void sum_without_barrier(const float* x, float* sums, int n) {
   if (t == 0) sums[blockIdx.x] = part[0];
 }
 
+// [round]
 // Lacks the second barrier of a loop: a fast thread writes the next round's value over one still to be read.
 __global__ inline void round_without_second_barrier(int* out, int rounds) {
   TENON_SHARED(int, tile, 64);
@@ -32,7 +33,9 @@ __global__ inline void round_without_second_barrier(int* out, int rounds) {
   }
   out[t] = sum;
 }
+// [/round]
 
+// [shuffle]
 // Takes a shuffle for a barrier: it moves a value between lanes, and orders no memory.
 __global__ inline void shuffle_as_barrier(int* out) {
   TENON_SHARED(int, tile, 32);
@@ -41,6 +44,7 @@ __global__ inline void shuffle_as_barrier(int* out) {
   __shfl_sync(0xffffffffu, 0, 0);
   out[t] = tile[31 - t];  // races
 }
+// [/shuffle]
 
 // Every block adds to the same sum in global memory; blocks have no order.
 __global__ inline void sum_over_blocks(int* sum) {
