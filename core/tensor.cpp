@@ -45,12 +45,9 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device
 
 Tensor Tensor::arange(int64_t n, DType dtype, Device device) {
   TENON_CHECK(n >= 0, "arange: expects a count >= 0, got ", n);
-  Tensor out = empty({n}, dtype);
-  visit_dtype(dtype, [&](auto tag) {
-    auto* p = out.data<decltype(tag)>();
-    for (int64_t i = 0; i < n; ++i) p[i] = static_cast<decltype(tag)>(i);
-  });
-  return out.to(device);
+  Tensor out = empty({n}, dtype, device);
+  count_into(out);
+  return out;
 }
 
 Tensor Tensor::scalar(double value, DType dtype, Device device) { return full({}, value, dtype, device); }

@@ -12,6 +12,8 @@ namespace tenon::cpu {
 // `y`, `z` are results. `dtype` is that of the operands (of the inputs, for compare). Operand order in a
 // Loop: result first, then inputs left to right.
 void fill(const Loop<1>& loop, DType dtype, void* y, double value);
+/// y[i] = i for i < n
+void count_up(int64_t n, DType dtype, void* y);
 void copy(const Loop<2>& loop, DType to, void* y, DType from, const void* x);
 void unary(Unary op, const Loop<2>& loop, DType dtype, void* y, const void* x, double a, double b);
 void binary(Binary op, const Loop<3>& loop, DType dtype, void* z, const void* x, const void* y);

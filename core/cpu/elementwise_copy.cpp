@@ -23,6 +23,15 @@ void fill(const Loop<1>& loop, DType dtype, void* y, double value) {
   });
 }
 
+void count_up(int64_t n, DType dtype, void* y) {
+  visit_dtype(dtype, [&](auto tag) {
+    using T = decltype(tag);
+    parallel_for(n, grain_for_bytes(sizeof(T)), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) static_cast<T*>(y)[i] = static_cast<T>(i);
+    });
+  });
+}
+
 void copy(const Loop<2>& loop, DType to, void* y, DType from, const void* x) {
   const int64_t to_step = loop.stride[0][loop.rank - 1];
   const int64_t from_step = loop.stride[1][loop.rank - 1];

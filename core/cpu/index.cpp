@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "core/cpu/walk.h"
@@ -116,25 +117,42 @@ void index_add(const Loop<3>& loop, int64_t step, const int64_t* index, int64_t 
   });
 }
 
-void count_nonzero(int64_t n, DType dtype, const void* x, int64_t* counts) {
+namespace {
+
+constexpr int64_t kChunksATime = 8;  // of kNonzeroChunk elements
+
+// Calls run(chunk, first, last) for all chunks of n elements.
+template <class Run>
+void for_each_chunk(int64_t n, Run&& run) {
+  parallel_for((n + kNonzeroChunk - 1) / kNonzeroChunk, kChunksATime, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) run(c, c * kNonzeroChunk, std::min(n, (c + 1) * kNonzeroChunk));
+  });
+}
+
+}  // namespace
+
+int64_t nonzero_starts(int64_t n, DType dtype, const void* x, int64_t* starts) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
     const T* p = static_cast<const T*>(x);
-    parallel_for(n, kNonzeroChunk, [&](int64_t begin, int64_t end) {
+    for_each_chunk(n, [&](int64_t chunk, int64_t first, int64_t last) {
       int64_t count = 0;
-      for (int64_t i = begin; i < end; ++i) count += p[i] != T(0);
-      counts[begin / kNonzeroChunk] = count;
+      for (int64_t i = first; i < last; ++i) count += p[i] != T(0);
+      starts[chunk] = count;
     });
   });
+  int64_t total = 0;
+  for (int64_t c = 0; c * kNonzeroChunk < n; ++c) total += std::exchange(starts[c], total);
+  return total;
 }
 
 void nonzero(int64_t n, DType dtype, const void* x, const int64_t* starts, int64_t* positions) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
     const T* p = static_cast<const T*>(x);
-    parallel_for(n, kNonzeroChunk, [&](int64_t begin, int64_t end) {
-      int64_t* to = positions + starts[begin / kNonzeroChunk];
-      for (int64_t i = begin; i < end; ++i)
+    for_each_chunk(n, [&](int64_t chunk, int64_t first, int64_t last) {
+      int64_t* to = positions + starts[chunk];
+      for (int64_t i = first; i < last; ++i)
         if (p[i] != T(0)) *to++ = i;
     });
   });

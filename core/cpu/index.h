@@ -1,4 +1,5 @@
-// CPU kernels of the index family. Indices are int64 and lie in range: core/ops checks them.
+// The index family: what the kernels of both devices share, and the CPU kernels. Indices are int64 and lie in
+// range: core/ops checks them.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +7,29 @@
 #include "core/dtype.h"
 #include "core/loop.h"
 
-namespace tenon::cpu {
+namespace tenon {
+
+/// nonzero cuts its operand into chunks of this many elements.
+inline constexpr int64_t kNonzeroChunk = 1 << 13;
+
+/// An element of a line, and where it stands.
+template <class T>
+struct Item {
+  T value;
+  int64_t at;
+};
+
+/// Does x stand before y in a stable sort? A strict total order: NaN is larger than every number, ties go by
+/// position.
+template <class T>
+TENON_HD bool sorts_before(const Item<T>& x, const Item<T>& y, bool descending) {
+  const bool less = x.value < y.value || (y.value != y.value && x.value == x.value);
+  const bool greater = y.value < x.value || (x.value != x.value && y.value == y.value);
+  if (less || greater) return less != descending;
+  return x.at < y.at;
+}
+
+namespace cpu {
 
 /// y[i] = x[index[i] * step]: operands y, index, x, where x stands still along the axis that the index
 /// replaces.
@@ -22,10 +45,9 @@ void scatter_add(const Lines<3>& lines, DType dtype, void* y, const int64_t* ind
 void index_add(const Loop<3>& loop, int64_t step, const int64_t* index, int64_t count, int64_t extent,
                DType dtype, void* y, const int64_t* rows, const void* source);
 
-/// x is cut into chunks of this many elements.
-inline constexpr int64_t kNonzeroChunk = 1 << 16;
-/// counts[c] = how many of the elements of chunk c are not 0.
-void count_nonzero(int64_t n, DType dtype, const void* x, int64_t* counts);
+/// starts[c] = how many elements before chunk c, of kNonzeroChunk elements, are not 0; returns how many are
+/// in all.
+int64_t nonzero_starts(int64_t n, DType dtype, const void* x, int64_t* starts);
 /// Writes the positions of those elements, ascending; the first of chunk c goes to positions[starts[c]].
 void nonzero(int64_t n, DType dtype, const void* x, const int64_t* starts, int64_t* positions);
 
@@ -36,4 +58,5 @@ void sort(const Lines<3>& lines, bool descending, DType dtype, void* values, int
 /// Running sums along each line, from its end if `reverse`: operands y, x. Floats accumulate in float64.
 void cumsum(const Lines<2>& lines, bool reverse, DType dtype, void* y, const void* x);
 
-}  // namespace tenon::cpu
+}  // namespace cpu
+}  // namespace tenon

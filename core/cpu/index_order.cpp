@@ -9,26 +9,9 @@
 namespace tenon::cpu {
 namespace {
 
-template <class T>
-struct Item {
-  T value;
-  int64_t at;
-};
-
-// The order of a stable sort, as a strict total order: ties by position, NaN larger than every number.
-template <class T, bool kDescending>
-struct Before {
-  static bool less(T x, T y) { return x < y || (y != y && x == x); }
-  bool operator()(const Item<T>& a, const Item<T>& b) const {
-    if (less(a.value, b.value)) return !kDescending;
-    if (less(b.value, a.value)) return kDescending;
-    return a.at < b.at;
-  }
-};
-
 template <class T, bool kDescending>
 void sort_line(std::vector<Item<T>>& line, int64_t wanted) {
-  const Before<T, kDescending> before;
+  const auto before = [](const Item<T>& x, const Item<T>& y) { return sorts_before(x, y, kDescending); };
   auto end = line.begin() + wanted;
   if (wanted == 0) return;
   if (end != line.end()) std::nth_element(line.begin(), end - 1, line.end(), before);

@@ -62,6 +62,13 @@ void fill_into(const Tensor& target, double value) {
   TENON_DISPATCH(target.device(), fill, loop, target.dtype(), target.raw(), value);
 }
 
+void count_into(const Tensor& target) {
+  TENON_CHECK(target.rank() == 1 && target.is_contiguous(), "count_into: expects a row-major vector, got ",
+              target.str());
+  if (target.is_empty()) return;
+  TENON_DISPATCH(target.device(), count_up, target.numel(), target.dtype(), target.raw());
+}
+
 void copy_into(const char* op, const Tensor& source, const Tensor& target) {
   TENON_CHECK(source.shape() == target.shape(), op, ": expects shape ", target.shape(), ", got ",
               source.shape());

@@ -73,5 +73,7 @@ void unary_into(Unary op, const Tensor& x, const Tensor& target, double a = 0, d
 /// target = source converted; same shape and device.
 void copy_into(const char* op, const Tensor& source, const Tensor& target);
 void fill_into(const Tensor& target, double value);
+/// target = 0, 1, ..., n - 1; of rank 1 and row-major.
+void count_into(const Tensor& target);
 
 }  // namespace tenon

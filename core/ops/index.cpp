@@ -1,13 +1,12 @@
 #include "core/ops/index.h"
 
-#include <utility>
-
 #include "core/cpu/index.h"
 #include "core/ops/contract.h"
 #include "core/ops/dispatch.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/iteration.h"
 #include "core/ops/reduce.h"
+#include "cuda/kernels/index.h"
 
 namespace tenon {
 namespace {
@@ -57,8 +56,9 @@ Shape replaced(const Shape& shape, int axis, const Shape& by) {
 void run_gather(const Tensor& y, const Tensor& index, const Tensor& x, int axis) {
   if (y.is_empty()) return;
   Tensor source = held(x, y.shape(), axis);
-  cpu::gather(make_loop<3>({&y, &index, &source}), x.strides()[axis], x.dtype(), y.raw(),
-              static_cast<const int64_t*>(index.raw()), x.raw());
+  const Loop<3> loop = make_loop<3>({&y, &index, &source});
+  TENON_DISPATCH(x.device(), gather, loop, x.strides()[axis], x.dtype(), y.raw(),
+                 static_cast<const int64_t*>(index.raw()), x.raw());
 }
 
 Tensor mask_for(const char* op, const Tensor& x, const Tensor& mask) {
@@ -72,7 +72,6 @@ Tensor mask_for(const char* op, const Tensor& x, const Tensor& mask) {
 
 Tensor gather(const Tensor& x, int64_t axis, const Tensor& index) {
   TENON_CHECK(x.defined(), "gather: undefined tensor");
-  require_host("gather", x);
   int a = normalize_axis("gather", axis, x.rank());
   check_index("gather", index, x.shape()[a]);
   check_same_device("gather", x, index);
@@ -85,7 +84,6 @@ Tensor gather(const Tensor& x, int64_t axis, const Tensor& index) {
 
 Tensor scatter_add(const Tensor& source, int64_t axis, const Tensor& index, int64_t extent) {
   TENON_CHECK(source.defined(), "scatter_add: undefined tensor");
-  require_host("scatter_add", source);
   int a = normalize_axis("scatter_add", axis, source.rank());
   check_index("scatter_add", index, extent);
   check_same_device("scatter_add", source, index);
@@ -97,14 +95,14 @@ Tensor scatter_add(const Tensor& source, int64_t axis, const Tensor& index, int6
                                    source.device());
   if (y.is_empty()) return y;
   if (source.is_empty()) return y.fill_(0);
-  cpu::scatter_add(make_lines<3>(a, {&y, &index, &source}), source.dtype(), y.raw(),
-                   static_cast<const int64_t*>(index.raw()), source.raw());
+  const Lines<3> lines = make_lines<3>(a, {&y, &index, &source});
+  TENON_DISPATCH(source.device(), scatter_add, lines, source.dtype(), y.raw(),
+                 static_cast<const int64_t*>(index.raw()), source.raw());
   return y;
 }
 
 Tensor index_select(const Tensor& x, int64_t axis, const Tensor& index) {
   TENON_CHECK(x.defined(), "index_select: undefined tensor");
-  require_host("index_select", x);
   int a = normalize_axis("index_select", axis, x.rank());
   check_index("index_select", index, x.shape()[a]);
   check_same_device("index_select", x, index);
@@ -118,7 +116,6 @@ Tensor index_select(const Tensor& x, int64_t axis, const Tensor& index) {
 
 Tensor index_add(const Tensor& source, int64_t axis, const Tensor& index, int64_t extent) {
   TENON_CHECK(source.defined(), "index_add: undefined tensor");
-  require_host("index_add", source);
   check_index("index_add", index, extent);
   check_same_device("index_add", source, index);
   const int rank = source.rank() - index.rank() + 1;
@@ -137,9 +134,10 @@ Tensor index_add(const Tensor& source, int64_t axis, const Tensor& index, int64_
   if (y.is_empty()) return y;
   if (source.is_empty()) return y.fill_(0);
   Tensor list = index.contiguous();
-  Tensor rows = along(Tensor::arange(extent), shape, a);
+  Tensor rows = along(Tensor::arange(extent, int64, source.device()), shape, a);
   Tensor first = held(slices, shape, a);
-  cpu::index_add(make_loop<3>({&y, &rows, &first}), slices.strides()[a],
+  const Loop<3> loop = make_loop<3>({&y, &rows, &first});
+  TENON_DISPATCH(source.device(), index_add, loop, slices.strides()[a],
                  static_cast<const int64_t*>(list.raw()), list.numel(), extent, source.dtype(), y.raw(),
                  static_cast<const int64_t*>(rows.raw()), slices.raw());
   return y;
@@ -162,15 +160,16 @@ Tensor masked_select(const Tensor& x, const Tensor& mask) {
 
 Tensor nonzero(const Tensor& x) {
   TENON_CHECK(x.defined(), "nonzero: undefined tensor");
-  require_host("nonzero", x);
-  if (x.is_empty()) return Tensor::empty({0}, int64);
-  Tensor packed = x.contiguous();
-  std::vector<int64_t> starts(static_cast<size_t>((x.numel() + cpu::kNonzeroChunk - 1) / cpu::kNonzeroChunk));
-  cpu::count_nonzero(x.numel(), x.dtype(), packed.raw(), starts.data());
-  int64_t total = 0;
-  for (int64_t& start : starts) total += std::exchange(start, total);
-  Tensor positions = Tensor::empty({total}, int64);
-  cpu::nonzero(x.numel(), x.dtype(), packed.raw(), starts.data(), static_cast<int64_t*>(positions.raw()));
+  if (x.is_empty()) return Tensor::empty({0}, int64, x.device());
+  const Tensor packed = x.contiguous();
+  const int64_t n = x.numel();
+  const Tensor chunks = Tensor::empty({(n + kNonzeroChunk - 1) / kNonzeroChunk}, int64, x.device());
+  int64_t* const starts = static_cast<int64_t*>(chunks.raw());
+  const int64_t total = TENON_DISPATCH(x.device(), nonzero_starts, n, x.dtype(), packed.raw(), starts);
+  Tensor positions = Tensor::empty({total}, int64, x.device());
+  if (total > 0)
+    TENON_DISPATCH(x.device(), nonzero, n, x.dtype(), packed.raw(), starts,
+                   static_cast<int64_t*>(positions.raw()));
   return positions;
 }
 

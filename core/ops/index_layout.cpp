@@ -1,7 +1,5 @@
 // Joining, padding and turning: compositions of copies into windows, and of index_select.
 #include <algorithm>
-#include <cstdlib>
-#include <span>
 
 #include "core/cpu/elementwise.h"
 #include "core/ops/contract.h"
@@ -36,32 +34,39 @@ void check_padding(const char* op, const Tensor& x, const Dims& before, const Di
     TENON_CHECK(before[i] >= 0 && after[i] >= 0, op, ": expects paddings >= 0, got ", before, " and ", after);
 }
 
-// Positions in x along a padded axis.
-Tensor reflect_positions(int64_t extent, int64_t before, int64_t after) {
-  TENON_CHECK(before < extent && after < extent, "pad_reflect: expects paddings smaller than the extent ",
-              extent, ", got ", before, " and ", after);
-  Tensor positions = Tensor::arange(before + extent + after);
-  for (int64_t& p : std::span(positions.data<int64_t>(), static_cast<size_t>(positions.numel()))) {
-    p = std::abs(p - before);
-    if (p >= extent) p = 2 * (extent - 1) - p;
-  }
-  return positions;
+// Positions in x along a padded axis, before those outside are turned back.
+Tensor shifted_positions(int64_t extent, int64_t before, int64_t after, Device device) {
+  return sub(Tensor::arange(before + extent + after, int64, device),
+             Tensor::scalar(static_cast<double>(before), int64, device));
 }
 
-Tensor replicate_positions(int64_t extent, int64_t before, int64_t after) {
+// |p|, then mirrored at the last element: the smaller of p and 2 (extent - 1) - p.
+Tensor reflect_positions(int64_t extent, int64_t before, int64_t after, Device device) {
+  TENON_CHECK(before < extent && after < extent, "pad_reflect: expects paddings smaller than the extent ",
+              extent, ", got ", before, " and ", after);
+  const Tensor p = shifted_positions(extent, before, after, device);
+  const Tensor distance = maximum(p, sub(Tensor::scalar(0, int64, device), p));
+  const Tensor mirrored = sub(Tensor::scalar(2.0 * static_cast<double>(extent - 1), int64, device), distance);
+  return minimum(distance, mirrored);
+}
+
+Tensor replicate_positions(int64_t extent, int64_t before, int64_t after, Device device) {
   TENON_CHECK(extent > 0, "pad_replicate: there is no element to repeat on an axis of extent 0");
-  Tensor positions = Tensor::arange(before + extent + after);
-  for (int64_t& p : std::span(positions.data<int64_t>(), static_cast<size_t>(positions.numel())))
-    p = std::clamp<int64_t>(p - before, 0, extent - 1);
-  return positions;
+  const Tensor p = shifted_positions(extent, before, after, device);
+  return minimum(maximum(p, Tensor::scalar(0, int64, device)),
+                 Tensor::scalar(static_cast<double>(extent - 1), int64, device));
 }
 
 Tensor pad_from(const char* op, const Tensor& x, const Dims& before, const Dims& after,
-                Tensor (*positions)(int64_t, int64_t, int64_t)) {
+                Tensor (*positions)(int64_t, int64_t, int64_t, Device)) {
   check_padding(op, x, before, after);
   Tensor y = x;
+  bool padded = false;
+  for (int i = 0; i < x.rank(); ++i) padded = padded || before[i] + after[i] > 0;
+  if (!padded) return x.clone();
   for (int i = 0; i < x.rank(); ++i)
-    if (before[i] + after[i] > 0) y = index_select(y, i, positions(x.shape()[i], before[i], after[i]));
+    if (before[i] + after[i] > 0)
+      y = index_select(y, i, positions(x.shape()[i], before[i], after[i], x.device()));
   return y;
 }
 

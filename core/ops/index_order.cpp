@@ -4,6 +4,7 @@
 #include "core/ops/dispatch.h"
 #include "core/ops/index.h"
 #include "core/ops/iteration.h"
+#include "cuda/kernels/index.h"
 
 namespace tenon {
 namespace {
@@ -15,15 +16,15 @@ std::pair<Tensor, Tensor> first_sorted(const Tensor& x, int64_t k, int axis, boo
   const Strides strides = strides_in_order_of(shape, x.strides());
   Tensor values = Tensor::empty_strided(shape, strides, x.dtype(), x.device());
   Tensor indices = Tensor::empty_strided(shape, strides, int64, x.device());
-  if (!values.is_empty())
-    cpu::sort(make_lines<3>(axis, {&values, &indices, &x}), descending, x.dtype(), values.raw(),
-              static_cast<int64_t*>(indices.raw()), x.raw());
+  if (values.is_empty()) return {values, indices};
+  const Lines<3> lines = make_lines<3>(axis, {&values, &indices, &x});
+  TENON_DISPATCH(x.device(), sort, lines, descending, x.dtype(), values.raw(),
+                 static_cast<int64_t*>(indices.raw()), x.raw());
   return {values, indices};
 }
 
 int checked_axis(const char* op, const Tensor& x, int64_t axis) {
   TENON_CHECK(x.defined(), op, ": undefined tensor");
-  require_host(op, x);
   return normalize_axis(op, axis, x.rank());
 }
 
@@ -49,7 +50,9 @@ std::pair<Tensor, Tensor> topk(const Tensor& x, int64_t k, int64_t axis, bool la
 Tensor cumsum(const Tensor& x, int64_t axis, bool reverse) {
   int a = checked_axis("cumsum", x, axis);
   Tensor y = Tensor::empty_like(x);
-  if (!y.is_empty()) cpu::cumsum(make_lines<2>(a, {&y, &x}), reverse, x.dtype(), y.raw(), x.raw());
+  if (y.is_empty()) return y;
+  const Lines<2> lines = make_lines<2>(a, {&y, &x});
+  TENON_DISPATCH(x.device(), cumsum, lines, reverse, x.dtype(), y.raw(), x.raw());
   return y;
 }
 

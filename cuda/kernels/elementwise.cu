@@ -17,6 +17,12 @@ struct FillBody {
   TENON_HD void operator()(const int64_t (&offset)[1]) const { y[offset[0]] = value; }
 };
 
+template <class T>
+struct CountBody {
+  T* y;
+  TENON_HD void operator()(const int64_t (&offset)[1]) const { y[offset[0]] = static_cast<T>(offset[0]); }
+};
+
 template <class T, class F>
 struct CopyBody {
   T* y;
@@ -62,6 +68,17 @@ void fill(const Loop<1>& loop, DType dtype, void* y, double value) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
     launch_loop("fill", loop, FillBody<T>{static_cast<T*>(y), static_cast<T>(value)});
+  });
+}
+
+void count_up(int64_t n, DType dtype, void* y) {
+  Loop<1> loop;
+  loop.rank = 1;
+  loop.numel = loop.extent[0] = n;
+  loop.stride[0][0] = 1;
+  visit_dtype(dtype, [&](auto tag) {
+    using T = decltype(tag);
+    launch_loop("count_up", loop, CountBody<T>{static_cast<T*>(y)});
   });
 }
 

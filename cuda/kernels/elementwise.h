@@ -11,6 +11,7 @@
 namespace tenon::cuda {
 
 void fill(const Loop<1>& loop, DType dtype, void* y, double value);
+void count_up(int64_t n, DType dtype, void* y);
 void copy(const Loop<2>& loop, DType to, void* y, DType from, const void* x);
 void unary(Unary op, const Loop<2>& loop, DType dtype, void* y, const void* x, double a, double b);
 void binary(Binary op, const Loop<3>& loop, DType dtype, void* z, const void* x, const void* y);

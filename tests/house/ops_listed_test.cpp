@@ -45,6 +45,7 @@ const std::map<std::string, std::string>& not_ops() {
       {"binary_into", "the building block of the binary ops, into existing memory"},
       {"unary_into", "the building block of the unary ops, into existing memory"},
       {"copy_into", "the building block of Tensor's copies"},
+      {"count_into", "the building block of Tensor::arange"},
       {"fill_into", "the building block of Tensor::fill_"},
       {"global_avg_pool", "mean over the spatial axes"},
       {"sum_to", "sum over the broadcast axes: made of sum and reshape"},

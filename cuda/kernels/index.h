@@ -1,0 +1,21 @@
+// Host entries of the index kernels: device pointers in place of host pointers, otherwise the contract of
+// core/cpu/index.h.
+#pragma once
+
+#include "core/cpu/index.h"
+
+namespace tenon::cuda {
+
+void gather(const Loop<3>& loop, int64_t step, DType dtype, void* y, const int64_t* index, const void* x);
+void scatter_add(const Lines<3>& lines, DType dtype, void* y, const int64_t* index, const void* source);
+void index_add(const Loop<3>& loop, int64_t step, const int64_t* index, int64_t count, int64_t extent,
+               DType dtype, void* y, const int64_t* rows, const void* source);
+
+/// Waits for the total, and copies it to the host.
+int64_t nonzero_starts(int64_t n, DType dtype, const void* x, int64_t* starts);
+void nonzero(int64_t n, DType dtype, const void* x, const int64_t* starts, int64_t* positions);
+
+void sort(const Lines<3>& lines, bool descending, DType dtype, void* values, int64_t* indices, const void* x);
+void cumsum(const Lines<2>& lines, bool reverse, DType dtype, void* y, const void* x);
+
+}  // namespace tenon::cuda
