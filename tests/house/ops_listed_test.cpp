@@ -49,6 +49,8 @@ const std::map<std::string, std::string>& not_ops() {
       {"fill_into", "the building block of Tensor::fill_"},
       {"global_avg_pool", "mean over the spatial axes"},
       {"sum_to", "sum over the broadcast axes: made of sum and reshape"},
+      {"polar", "made of matmul"},
+      {"truncated", "the first triples of an svd: slices"},
   };
   return table;
 }
