@@ -22,13 +22,6 @@ __device__ T warp_dot(const T* x, const T* y, int64_t n) {
   return across_team(sum, Plus());
 }
 
-struct Larger {
-  template <class T>
-  __device__ T operator()(T a, T b) const {
-    return math::maximum(a, b);
-  }
-};
-
 // x <- (I - scale v v^T) x for the columns [from, to) of x, a warp a column. v begins at row k. All threads of a block.
 template <class T>
 __device__ void reflect(T* x, int64_t m, int64_t k, int64_t from, int64_t to, const T* v, T scale) {
@@ -59,7 +52,7 @@ __global__ void __launch_bounds__(32 * kWarps)
     for (int64_t i = k + threadIdx.x; i < m; i += 32)
       largest = math::maximum(
           largest, column[i] - column[i] == 0 ? std::fabs(column[i]) : std::numeric_limits<T>::quiet_NaN());
-    largest = across_team(largest, Larger());
+    largest = across_team(largest, Largest());
     const T unit = largest > 0 ? 1 / largest : T(0);
     T tail = 0;
     for (int64_t i = k + 1 + threadIdx.x; i < m; i += 32)
@@ -125,7 +118,7 @@ __global__ void __launch_bounds__(32 * kWarps)
 // Substitution, a thread a column of X.
 template <class T>
 __global__ void solve_triangular_kernel(TriangularPlan plan, const T* a, T* x) {
-  const int64_t n = plan.n, c = int64_t{blockIdx.x} * blockDim.x + threadIdx.x, b = blockIdx.y;
+  const int64_t n = plan.n, c = int64_t{blockIdx.y} * blockDim.x + threadIdx.x, b = blockIdx.x;
   if (c >= plan.columns) return;
   a += b * n * n, x += b * n * plan.columns + c;
   const bool upwards = plan.upper != plan.transposed;
@@ -140,26 +133,21 @@ __global__ void solve_triangular_kernel(TriangularPlan plan, const T* a, T* x) {
   }
 }
 
-unsigned launched_count(const char* op, int64_t count) {
-  TENON_CHECK(count <= 65535, op, ": ", count, " matrices are too many for one launch");
-  return static_cast<unsigned>(count);
-}
-
 }  // namespace
 
 void qr(const MatrixBatch& a, DType dtype, const void* in, void* q, void* r, LinalgStatus* status) {
   visit_floating("qr", dtype, [&](auto tag) {
     using T = decltype(tag);
     const Scratch memory(static_cast<size_t>(a.count * (2 * a.rows * a.columns + a.columns)) * sizeof(T));
-    launch("qr", qr_kernel<T>, {launched_count("qr", a.count)}, {32, kWarps}, 0, a, static_cast<const T*>(in),
-           static_cast<T*>(q), static_cast<T*>(r), memory.as<T>(), status);
+    launch("qr", qr_kernel<T>, {static_cast<unsigned>(a.count)}, {32, kWarps}, 0, a,
+           static_cast<const T*>(in), static_cast<T*>(q), static_cast<T*>(r), memory.as<T>(), status);
   });
 }
 
 void cholesky(const MatrixBatch& a, DType dtype, const void* in, void* l, LinalgStatus* status) {
   visit_floating("cholesky", dtype, [&](auto tag) {
     using T = decltype(tag);
-    launch("cholesky", cholesky_kernel<T>, {launched_count("cholesky", a.count)}, {32, kWarps}, 0, a,
+    launch("cholesky", cholesky_kernel<T>, {static_cast<unsigned>(a.count)}, {32, kWarps}, 0, a,
            static_cast<const T*>(in), static_cast<T*>(l), status);
   });
 }
@@ -168,10 +156,10 @@ void solve_triangular(const TriangularPlan& plan, DType dtype, const void* a, vo
   constexpr int64_t kColumns = 128;
   visit_floating("solve_triangular", dtype, [&](auto tag) {
     using T = decltype(tag);
-    launch("solve_triangular", solve_triangular_kernel<T>,
-           {static_cast<unsigned>((plan.columns + kColumns - 1) / kColumns),
-            launched_count("solve_triangular", plan.count)},
-           {kColumns}, 0, plan, static_cast<const T*>(a), static_cast<T*>(x));
+    launch(
+        "solve_triangular", solve_triangular_kernel<T>,
+        {static_cast<unsigned>(plan.count), static_cast<unsigned>((plan.columns + kColumns - 1) / kColumns)},
+        {kColumns}, 0, plan, static_cast<const T*>(a), static_cast<T*>(x));
   });
 }
 

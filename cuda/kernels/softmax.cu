@@ -57,13 +57,6 @@ __device__ void settle(RowSums<T>& sums) {
   if (std::isinf(sums.m)) sums.s = std::numeric_limits<double>::quiet_NaN();
 }
 
-struct Largest {
-  template <class T>
-  __device__ T operator()(T a, T b) const {
-    return math::maximum(a, b);
-  }
-};
-
 // The ops. `row` turns sums into what all elements of the row need; `element` writes one, given e = e^(x - m) or
 // x itself; `finish` is called once a row, and is all that those do that write no elements. kOfTotal: `finish`
 // needs sums.total.

@@ -38,13 +38,6 @@ struct Work {
   static int64_t size(int64_t n, bool turns) { return (turns ? 2 : 1) * n * n + n; }
 };
 
-struct Larger {
-  template <class T>
-  __device__ T operator()(T a, T b) const {
-    return math::maximum(a, b);
-  }
-};
-
 __device__ inline int thread_of_block() { return static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x); }
 __device__ inline int threads_of_block() { return static_cast<int>(blockDim.x * blockDim.y); }
 
@@ -69,7 +62,7 @@ __device__ T largest_in(const MatrixBatch& a, const T* matrix) {
     const T v = matrix[e / a.columns * a.row + e % a.columns * a.column];
     largest = math::maximum(largest, v - v == 0 ? std::fabs(v) : std::numeric_limits<T>::quiet_NaN());
   }
-  return across_block(largest, Larger());
+  return across_block(largest, Largest());
 }
 
 // Pair number k of a round: n players (n even), the last of which stays while the others move around a circle.
@@ -239,7 +232,7 @@ __global__ void __launch_bounds__(kMaxThreads, 1)
 // The convention for signs, a thread a column: by column j of `by`, both u and v (which may be null).
 template <class T>
 __global__ void sign_kernel(T* u, int64_t u_rows, T* v, int64_t v_rows, int64_t n, bool by_v) {
-  const int64_t j = int64_t{blockIdx.x} * blockDim.x + threadIdx.x, b = blockIdx.y;
+  const int64_t j = int64_t{blockIdx.y} * blockDim.x + threadIdx.x, b = blockIdx.x;
   if (j >= n) return;
   u += b * u_rows * n;
   const T sign = by_v ? sign_of_column(v + b * v_rows * n, v_rows, n, j) : sign_of_column(u, u_rows, n, j);
@@ -249,7 +242,7 @@ __global__ void sign_kernel(T* u, int64_t u_rows, T* v, int64_t v_rows, int64_t 
 
 template <class T>
 void fix_signs(int64_t count, T* u, int64_t u_rows, T* v, int64_t v_rows, int64_t n, bool by_v) {
-  launch("linalg_signs", sign_kernel<T>, {static_cast<unsigned>((n + 63) / 64), static_cast<unsigned>(count)},
+  launch("linalg_signs", sign_kernel<T>, {static_cast<unsigned>(count), static_cast<unsigned>((n + 63) / 64)},
          {64}, 0, u, u_rows, v, v_rows, n, by_v);
 }
 
@@ -259,11 +252,6 @@ Dim3 block_for(int64_t n) {
   const int64_t teams = std::min<int64_t>((n + 1) / 2, kMaxThreads / lanes);
   const unsigned in_warp = 32 / lanes;  // whole warps
   return {lanes, (static_cast<unsigned>(teams) + in_warp - 1) / in_warp * in_warp};
-}
-
-unsigned count_of(const char* op, const MatrixBatch& a) {
-  TENON_CHECK(a.count <= 65535, op, ": ", a.count, " matrices are too many for one launch");
-  return static_cast<unsigned>(a.count);
 }
 
 // Work in shared memory if it fits; else in `memory`.
@@ -280,7 +268,7 @@ void run_square(const MatrixBatch& a, const T* in, T* p, T* s, T* x, LinalgStatu
   const size_t bytes = shared_bytes<T>(a.rows, true);
   const Scratch memory(bytes > 0 ? 1
                                  : static_cast<size_t>(a.count * Work<T>::size(a.rows, true)) * sizeof(T));
-  launch("svd", svd_kernel<T>, {count_of("svd", a)}, block_for(a.rows), bytes, a, in, p, s, x,
+  launch("svd", svd_kernel<T>, {static_cast<unsigned>(a.count)}, block_for(a.rows), bytes, a, in, p, s, x,
          bytes > 0 ? nullptr : memory.as<T>(), status);
 }
 
@@ -318,7 +306,7 @@ void eigh(const MatrixBatch& a, DType dtype, const void* in, void* w, void* v, L
     const size_t bytes = shared_bytes<T>(a.rows, false);
     const Scratch memory(bytes > 0 ? 1
                                    : static_cast<size_t>(a.count * Work<T>::size(a.rows, false)) * sizeof(T));
-    launch("eigh", eigh_kernel<T>, {count_of("eigh", a)}, block_for(a.rows), bytes, a,
+    launch("eigh", eigh_kernel<T>, {static_cast<unsigned>(a.count)}, block_for(a.rows), bytes, a,
            static_cast<const T*>(in), static_cast<T*>(w), static_cast<T*>(v),
            bytes > 0 ? nullptr : memory.as<T>(), status);
     fix_signs(a.count, static_cast<T*>(v), a.rows, static_cast<T*>(nullptr), int64_t{0}, a.rows, false);

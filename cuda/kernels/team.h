@@ -3,6 +3,7 @@
 // its size.
 #pragma once
 
+#include "core/math.h"
 #include "cuda/runtime/kernel.h"
 
 namespace tenon::cuda {
@@ -46,6 +47,13 @@ struct Plus {
   template <class A>
   __device__ A operator()(A a, A b) const {
     return a + b;
+  }
+};
+
+struct Largest {
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return math::maximum(a, b);
   }
 };
 
