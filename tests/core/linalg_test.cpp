@@ -74,7 +74,7 @@ TEST_CASE("linalg: svd of spectra that are repeated, graded or zero, in every wa
     const int64_t k = std::min(size.m, size.n);
     std::vector<double> equal_values(static_cast<size_t>(k), 3.0), pairs, graded, half_zero;
     for (int64_t i = 0; i < k; ++i) {
-      pairs.push_back(static_cast<double>(k - i / 2 * 2));
+      pairs.push_back(static_cast<double>(k - i + i % 2));
       graded.push_back(std::pow(10.0, -12.0 * static_cast<double>(i) / static_cast<double>(k)));
       half_zero.push_back(i < k / 2 ? 1.0 + static_cast<double>(k - i) : 0.0);
     }
