@@ -33,3 +33,4 @@ include make/flags.mk
 include make/setup.mk
 include make/targets.mk
 include make/checks.mk
+include make/card.mk

@@ -28,10 +28,18 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
+bool caches_memory() {
+  static const bool on = [] {
+    const char* text = std::getenv("TENON_MEMORY_CACHE");
+    return TENON_CACHES_MEMORY && (text == nullptr || std::strcmp(text, "off") != 0);
+  }();
+  return on;
+}
+
 // Size classes: multiples of 64 up to 1 KiB, then eight steps per power of two (at most 12.5 % lost).
-// A sanitizer build allocates the exact size, so that one byte too far is seen.
+// Without the cache it is the exact size, so that one byte too far is seen.
 size_t size_class(size_t bytes) {
-  if (!TENON_CACHES_MEMORY) return bytes;
+  if (!caches_memory()) return bytes;
   if (bytes <= 1024) return (bytes + kAlignment - 1) / kAlignment * kAlignment;
   size_t step = size_t{1} << (63 - __builtin_clzll(bytes - 1) - 3);
   return (bytes + step - 1) / step * step;
@@ -82,7 +90,7 @@ class Cache {
     std::lock_guard lock(mutex_);
     size_t size = size_class(bytes);
     stats_.current_bytes -= size;
-    if (TENON_CACHES_MEMORY) {
+    if (caches_memory()) {
       free_blocks_[size].push_back(block);
       stats_.cached_bytes += size;
     } else {

@@ -87,4 +87,4 @@ probe:
 #: help | 1 s | this
 help: probe
 	@echo; echo "make TARGET [ARCH=native|x86-64-v3] [CUDA=emulated|native|off] [SAN=address|thread]"; echo
-	@awk -F' *[|] *' '/^#: /{sub(/^#: /, "", $$1); printf "  %-14s %-8s %s\n", $$1, $$2, $$3}' make/targets.mk make/checks.mk
+	@awk -F' *[|] *' '/^#: /{sub(/^#: /, "", $$1); printf "  %-14s %-8s %s\n", $$1, $$2, $$3}' make/targets.mk make/checks.mk make/card.mk
