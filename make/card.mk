@@ -31,3 +31,33 @@ gpu-verify:
 gpu-sanitize:
 	@if ! $(HAS_CARD); then echo "skipped: no device"; else $(MAKE) gpu-build && \
 	  bash cuda/verify.sh --sanitize $(GPU_DIR) $(GPU_OUT) $(GPU_SECONDS); fi
+
+# ---- without a card --------------------------------------------------------------------------------------------------
+REPORT_DIR := build/cuda-report
+REPORT_STEMS := $(patsubst cuda/kernels/%.cu,$(REPORT_DIR)/%,$(wildcard cuda/kernels/*.cu))
+REPORT_NEEDS := $(if $(NVCC),$(REPORT_STEMS:=.log) $(REPORT_DIR)/kernel_report)
+NO_NVCC = echo "skipped: no nvcc"
+
+#: cuda-report | 15 min | registers, spills, occupancy and loads of every CUDA kernel for sm_80, 90, 100, 120, and the floors of their cases, into cuda/REPORT.md
+cuda-report: $(REPORT_NEEDS) $(if $(NVCC),$(BENCH))
+	@$(if $(NVCC),$(BENCH) --device cuda --list >$(REPORT_DIR)/counts.md && \
+	  $(REPORT_DIR)/kernel_report --counts $(REPORT_DIR)/counts.md $(REPORT_STEMS) >$(REPORT_DIR)/REPORT.md && \
+	  cp $(REPORT_DIR)/REPORT.md cuda/REPORT.md && echo "written: cuda/REPORT.md",$(NO_NVCC))
+
+#: cuda-report-check | 15 min | fails where a CUDA kernel spills, or has a lower occupancy than cuda/REPORT.md says
+cuda-report-check: $(REPORT_NEEDS)
+	@$(if $(NVCC),$(REPORT_DIR)/kernel_report --check cuda/REPORT.md $(REPORT_STEMS),$(NO_NVCC))
+
+# One run of nvcc a file, for all architectures; what it says is kept.
+$(REPORT_DIR)/%.log: cuda/kernels/%.cu
+	@mkdir -p $(REPORT_DIR)/$*
+	@echo "  nvcc  $< (report)"
+	@$(NVCC) $(NVCC_LANGUAGE) $(foreach a,80 90 100 120,-gencode arch=compute_$(a),code=sm_$(a)) -Xptxas -v \
+	  -MD -MP -MT $@ -MF $(REPORT_DIR)/$*.d --keep --keep-dir $(REPORT_DIR)/$* -fatbin $< -o $(REPORT_DIR)/$*/all.fatbin \
+	  >$@.part 2>&1 || { cat $@.part; exit 1; }
+	@mv $(REPORT_DIR)/$*/$*.compute_90.ptx $(REPORT_DIR)/$*.ptx && rm -r $(REPORT_DIR)/$* && mv $@.part $@
+$(REPORT_DIR)/kernel_report: cuda/report/kernel_report.cpp
+	@mkdir -p $(@D)
+	@echo "  c++   $<"
+	@$(CXX) -std=c++20 -O1 $(WARN) -isystem $(CUDA_HOME)/include $< -o $@
+-include $(REPORT_STEMS:=.d)

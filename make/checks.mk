@@ -44,13 +44,13 @@ format:
 
 # What changed since LINT_BASE is given to clang-tidy, which is slow; all of it with LINT_BASE=all.
 LINT_BASE ?= all
-TIDY_SOURCES = $(filter %.cpp,$(if $(filter all,$(LINT_BASE)),$(SOURCES),$(shell git diff --name-only --diff-filter=d $(LINT_BASE))))
+TIDY_SOURCES = $(filter-out $(if $(NVCC),,cuda/report/%),$(filter %.cpp,$(if $(filter all,$(LINT_BASE)),$(SOURCES),$(shell git diff --name-only --diff-filter=d $(LINT_BASE)))))
 #: lint | 5 min | format check, clang-tidy, cppcheck (LINT_BASE=commit: only what changed since)
 lint: | installed
 	@$(call install,$(LINT_PACKAGES))
 	@clang-format --dry-run -Werror $(SOURCES) && echo "format: clean"
 	@printf '%s\n' $(TIDY_SOURCES) | xargs -r -P $(NPROC) -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- \
-	  -std=c++20 -I. -isystem /usr/include/eigen3 -DTENON_CUDA_EMULATED 2>/dev/null' clang-tidy && echo "clang-tidy: clean"
+	  -std=c++20 -I. -isystem /usr/include/eigen3 $(if $(NVCC),-isystem $(CUDA_HOME)/include) -DTENON_CUDA_EMULATED 2>/dev/null' clang-tidy && echo "clang-tidy: clean"
 	@cppcheck --std=c++20 --quiet --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck -j $(NPROC) \
 	  --enable=warning,performance,portability -I. core autograd data nn papers cuda/runtime cuda/emulation bench && echo "cppcheck: clean"
 
@@ -69,5 +69,6 @@ check-deep:
 	@$(MAKE) ARCH=x86-64-v3 run-tests
 	@for seed in 1 2 3; do TENON_CUDA_SCHEDULE_SEED=$$seed $(TESTS) -tc="*CUDA*,*cuda*" || exit 1; done
 	@$(MAKE) check-build
+	@$(MAKE) cuda-report-check
 	@$(MAKE) fuzz
 	@$(MAKE) lint

@@ -7,6 +7,10 @@ endif
 AR := gcc-ar
 NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc))
 
+CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(NVCC))
+CUDA_ARCHS ?= 80 90 100 120
+NVCC_LANGUAGE := -std=c++20 -O3 --expt-relaxed-constexpr -I. -DTENON_CUDA_NATIVE
+
 WARN := -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror
 CPPFLAGS := -I. -isystem /usr/include/eigen3 -MMD -MP
 # No errno and no trapping: both would keep loops over the scalar formulas of core/math.h from becoming SIMD.
@@ -35,9 +39,7 @@ CPPFLAGS += -DTENON_CUDA_EMULATED
 LDLIBS += -lboost_context
 else
 CPPFLAGS += -DTENON_CUDA_NATIVE
-CUDA_ARCHS ?= 80 90 100 120
-CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(NVCC))
-NVCCFLAGS := -std=c++20 -O3 --expt-relaxed-constexpr -I. -DTENON_CUDA_NATIVE -Werror all-warnings \
+NVCCFLAGS := $(NVCC_LANGUAGE) -Werror all-warnings \
   $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) -Xcompiler -fopenmp
 CPPFLAGS += -isystem $(CUDA_HOME)/include
 LDLIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread

@@ -46,6 +46,8 @@ const std::vector<Room>& rooms() {
       // The emulation stands in for the runtime's launches, and is built on its memory.
       {"cuda/runtime/", {"core/", "cuda/emulation/"}},
       {"cuda/emulation/", {"core/", "cuda/runtime/"}},
+      // A program of its own, that reads what nvcc says.
+      {"cuda/report/", {}},
   };
   return table;
 }
