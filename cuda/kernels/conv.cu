@@ -16,51 +16,14 @@
 // the last are bound by arithmetic, in each of the three directions, which do the same number of flops.
 // What the kernels pay above it: a gathered element costs about ten instructions and is used once for each
 // row of the tile, 16 to 64 multiply-adds. Never timed on a card yet.
-#include <algorithm>
 #include <numeric>
 
 #include "core/ops/contract.h"
 #include "cuda/kernels/conv.h"
 #include "cuda/kernels/conv_product.h"
-#include "cuda/runtime/scratch.h"
 
 namespace tenon::cuda {
 namespace {
-
-constexpr int64_t kBlocksWanted = 264;  // two for each multiprocessor of a large card
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-void check_span(const char* op, const ConvPlan& plan) {
-  const int64_t x = plan.images * plan.x.image, y = plan.images * plan.y.image;
-  TENON_CHECK(std::max({x, y, plan.weights()}) <= 0x7fffffff, op,
-              ": the CUDA kernel expects operands that span less than 2^31 elements, got ", x, " (input), ",
-              y, " (output) and ", plan.weights(), " (weight)");
-}
-
-template <class Tile, class T, class Gather>
-void launch_product(const char* name, const Gather& gather, int64_t parts, bool source_along_k, T* c,
-                    const T* a, const T* source, const T* shift) {
-  const Dim3 grid{static_cast<unsigned>(divide_up(gather.n, Tile::kN)),
-                  static_cast<unsigned>(divide_up(gather.m, Tile::kM)),
-                  static_cast<unsigned>(gather.groups * parts)};
-  TENON_CHECK(grid.y <= 65535 && gather.groups * parts <= 65535, name, ": ", gather.m, " rows in ",
-              gather.groups, " groups are too many for one launch");
-  launch(name,
-         source_along_k ? conv_product_kernel<Tile, T, true, Gather>
-                        : conv_product_kernel<Tile, T, false, Gather>,
-         grid, {Tile::kThreads}, 0, gather, c, a, source, shift);
-}
-
-template <class T, class Gather>
-void run_product(const char* name, const Gather& gather, int64_t parts, bool source_along_k, T* c, const T* a,
-                 const T* source, const T* shift) {
-  if (gather.m <= 16)
-    return launch_product<Tile<16, 64, 16, 4, 4>>(name, gather, parts, source_along_k, c, a, source, shift);
-  if (gather.m <= 32)
-    return launch_product<Tile<32, 64, 16, 4, 4>>(name, gather, parts, source_along_k, c, a, source, shift);
-  return launch_product<Tile<64, 64, 16, 4, 4>>(name, gather, parts, source_along_k, c, a, source, shift);
-}
 
 // What conv and conv_backward_input have in common.
 ConvGather gather_of(const ConvPlan& plan, bool backward) {
@@ -91,7 +54,7 @@ ConvGather gather_of(const ConvPlan& plan, bool backward) {
 void finish(const ConvPlan& plan, ConvGather& g) {
   g.inner.all_taps = g.inner.taps[0] * g.inner.taps[1] * g.inner.taps[2];
   g.n = static_cast<int>(plan.images) * g.positions[0] * g.positions[1] * g.positions[2];
-  g.k = g.k_per_part = g.inner.channels * g.inner.all_taps;
+  g.k = g.inner.channels * g.inner.all_taps;
 }
 
 ConvGather forward_gather(const ConvPlan& plan) {
@@ -143,63 +106,61 @@ ConvGather backward_gather(const ConvPlan& plan, const int64_t (&phase)[3]) {
   return g;
 }
 
-ConvWeightGather weight_gather(const ConvPlan& plan) {
-  ConvWeightGather g{};
-  g.m = static_cast<int>(plan.out_channels);
-  g.groups = static_cast<int>(plan.groups);
-  g.outer.channels = static_cast<int>(plan.in_channels);
-  g.outer.all_taps = static_cast<int>(plan.taps());
-  g.outer.channels_inside = plan.x.position != 1;
-  g.n = static_cast<int>(plan.in_channels * plan.taps());
-  g.k = g.k_per_part = static_cast<int>(plan.images * plan.positions());
-  for (int i = 0; i < 3; ++i) {
-    g.extent[i] = static_cast<int>(plan.in[i]);
-    g.positions[i] = static_cast<int>(plan.out[i]);
-    g.outer.taps[i] = static_cast<int>(plan.kernel[i]);
-    g.start[i] = static_cast<int>(-plan.padding[i]);
-    g.step[i] = static_cast<int>(plan.stride[i]);
-    g.reach[i] = static_cast<int>(plan.dilation[i]);
-  }
-  g.a_step = static_cast<int>(plan.y.channel);
-  g.a_along_k = plan.y.position == 1;
-  g.c_step = g.n;
-  g.source_group = plan.in_channels * plan.x.channel;
-  g.a_group = plan.out_channels * plan.y.channel;
-  g.c_group = plan.weights() / plan.groups;
-  g.c_part = plan.weights();
-  g.source_image = static_cast<int>(plan.x.image);
-  g.source_channel = static_cast<int>(plan.x.channel);
-  g.source_position = static_cast<int>(plan.x.position);
-  g.g_image = static_cast<int>(plan.y.image);
-  g.g_position = static_cast<int>(plan.y.position);
-  return g;
+// Of few rows most of a tile would be wasted: here a thread computes all (up to kRows) of its position, and
+// reads the image through the caches.
+template <int kRows, class T>
+__global__ void __launch_bounds__(256, 4)
+    conv_direct_kernel(ConvGather g, T* c, const T* __restrict__ a, const T* __restrict__ source,
+                       const T* __restrict__ shift) {
+  const int64_t item = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (item >= int64_t{g.n} * g.groups) return;
+  // Neighbours in memory for neighbouring threads: positions, or the channels of groups.
+  const int group = static_cast<int>(g.inner.channels_inside ? item % g.groups : item / g.n);
+  const int position = static_cast<int>(g.inner.channels_inside ? item / g.groups : item % g.n);
+  int c_offset;
+  const Site site = g.n_site(position, c_offset);
+  source += group * g.source_group + site.offset;
+  a += group * g.a_group + g.weight_first;
+  T sum[kRows] = {};
+  int t[3];
+  for (int channel = 0; channel < g.inner.channels; ++channel)
+    for (t[0] = 0; t[0] < g.inner.taps[0]; ++t[0])
+      for (t[1] = 0; t[1] < g.inner.taps[1]; ++t[1])
+        for (t[2] = 0; t[2] < g.inner.taps[2]; ++t[2]) {
+          int at[3];
+          bool inside = true;
+          for (int i = 0; i < 3; ++i) {
+            at[i] = t[i] * g.reach[i];
+            inside = inside && static_cast<unsigned>(site.at[i] + at[i]) < static_cast<unsigned>(g.extent[i]);
+          }
+          if (!inside) continue;
+          const T x = source[channel * g.source_channel + g.source_offset(at)];
+          const T* const w = a + channel * g.weight_channel + t[0] * g.weight_tap[0] +
+                             t[1] * g.weight_tap[1] + t[2] * g.weight_tap[2];
+          for (int row = 0; row < kRows; ++row)
+            if (row < g.m) sum[row] = math::fma(w[int64_t{row} * g.a_step], x, sum[row]);
+        }
+  c += group * g.c_group + c_offset;
+  for (int row = 0; row < kRows; ++row)
+    if (row < g.m)
+      c[int64_t{row} * g.c_step] = sum[row] + (shift == nullptr ? T(0) : shift[group * g.m + row]);
 }
 
+// `c_count` as in run_product.
 template <class T>
-__global__ void conv_join_kernel(T* c, const T* partial, int64_t count, int parts) {
-  const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (i >= count) return;
-  double sum = 0;
-  for (int part = 0; part < parts; ++part) sum += static_cast<double>(partial[part * count + i]);
-  c[i] = static_cast<T>(sum);
-}
-
-// Positions are cut so that the card is filled, into parts of 512 positions at least; at most 256 parts.
-template <class T>
-void run_backward_weight(const ConvPlan& plan, T* gw, const T* g, const T* x) {
-  constexpr int64_t kPart = 512, kMaxParts = 256;
-  ConvWeightGather gather = weight_gather(plan);
-  const int64_t tiles = divide_up(gather.m, 64) * divide_up(gather.n, 64) * gather.groups;
-  const int64_t wanted = std::clamp<int64_t>(divide_up(kBlocksWanted, tiles), 1, kMaxParts);
-  gather.k_per_part = static_cast<int>(divide_up(std::max(divide_up(gather.k, wanted), kPart), 16) * 16);
-  const int64_t parts = divide_up(gather.k, gather.k_per_part);
-  const bool along_k = plan.x.position == 1;
-  if (parts == 1) return run_product<T>("conv_backward_weight", gather, 1, along_k, gw, g, x, nullptr);
-  const Scratch partial(static_cast<size_t>(parts * plan.weights()) * sizeof(T));
-  run_product<T>("conv_backward_weight", gather, parts, along_k, partial.as<T>(), g, x, nullptr);
+void run_gather(const char* name, const ConvGather& gather, int64_t c_count, void* c, const void* a,
+                const void* source, const void* shift) {
+  T* const pc = static_cast<T*>(c);
+  const T *pa = static_cast<const T*>(a), *ps = static_cast<const T*>(source),
+          *pb = static_cast<const T*>(shift);
+  if (gather.m > 4)
+    return run_product<T>(name, gather, gather.inner.channels_inside, c_count, pc, pa, ps, pb);
   constexpr unsigned kBlock = 256;
-  launch("conv_join", conv_join_kernel<T>, {static_cast<unsigned>(divide_up(plan.weights(), kBlock))},
-         {kBlock}, 0, gw, partial.as<T>(), plan.weights(), static_cast<int>(parts));
+  const int64_t blocks = divide_up(int64_t{gather.n} * gather.groups, kBlock);
+  TENON_CHECK(blocks <= 0x7fffffff, name, ": ", gather.groups, " groups of ", gather.n,
+              " positions are too many for one launch");
+  launch(name, gather.m == 1 ? conv_direct_kernel<1, T> : conv_direct_kernel<4, T>,
+         {static_cast<unsigned>(blocks)}, {kBlock}, 0, gather, pc, pa, ps, pb);
 }
 
 }  // namespace
@@ -207,32 +168,22 @@ void run_backward_weight(const ConvPlan& plan, T* gw, const T* g, const T* x) {
 void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias) {
   check_span("conv", plan);
   visit_floating("conv", dtype, [&](auto tag) {
-    using T = decltype(tag);
-    run_product<T>("conv", forward_gather(plan), 1, plan.x.position != 1, static_cast<T*>(y),
-                   static_cast<const T*>(weight), static_cast<const T*>(x), static_cast<const T*>(bias));
+    run_gather<decltype(tag)>("conv", forward_gather(plan), plan.images * plan.y.image, y, weight, x, bias);
   });
 }
 
 void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void* g, const void* weight) {
   check_span("conv_backward_input", plan);
+  int64_t phase[3], phases[3];
+  for (int i = 0; i < 3; ++i) phases[i] = std::min(plan.stride[i], plan.in[i]);
+  const bool single = phases[0] * phases[1] * phases[2] == 1;
   visit_floating("conv_backward_input", dtype, [&](auto tag) {
     using T = decltype(tag);
-    int64_t phase[3], phases[3];
-    for (int i = 0; i < 3; ++i) phases[i] = std::min(plan.stride[i], plan.in[i]);
     for (phase[0] = 0; phase[0] < phases[0]; ++phase[0])
       for (phase[1] = 0; phase[1] < phases[1]; ++phase[1])
         for (phase[2] = 0; phase[2] < phases[2]; ++phase[2])
-          run_product<T>("conv_backward_input", backward_gather(plan, phase), 1, plan.y.position != 1,
-                         static_cast<T*>(gx), static_cast<const T*>(weight), static_cast<const T*>(g),
-                         nullptr);
-  });
-}
-
-void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const void* g, const void* x) {
-  check_span("conv_backward_weight", plan);
-  visit_floating("conv_backward_weight", dtype, [&](auto tag) {
-    using T = decltype(tag);
-    run_backward_weight(plan, static_cast<T*>(gw), static_cast<const T*>(g), static_cast<const T*>(x));
+          run_gather<T>("conv_backward_input", backward_gather(plan, phase),
+                        single ? plan.images * plan.x.image : 0, gx, weight, g, nullptr);
   });
 }
 
@@ -240,5 +191,4 @@ void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const voi
 
 TENON_CUDA_ENTRY(conv)
 TENON_CUDA_ENTRY(conv_backward_input)
-TENON_CUDA_ENTRY(conv_backward_weight)
 TENON_CUDA_ENTRY(conv_transpose)

@@ -14,7 +14,10 @@
 #pragma once
 
 #include "core/cpu/conv.h"
+#include "cuda/kernels/parts.h"
 #include "cuda/kernels/tile.h"
+#include "cuda/runtime/scratch.h"
+#include "cuda/runtime/settings.h"
 
 namespace tenon::cuda {
 
@@ -50,7 +53,7 @@ struct ChannelTaps {
 /// What both gathers tell the kernel of one group of a convolution.
 struct ConvProduct {
   int m, n, k;
-  int groups, k_per_part;  ///< blockIdx.z = part * groups + group
+  int groups, k_per_part;  ///< blockIdx.z = part * groups + group; set by run_product
   int extent[3];           ///< of the source
   int a_step, c_step;      ///< from row to row
   int64_t source_group, a_group, c_group, c_part;
@@ -133,6 +136,14 @@ struct ConvWeightGather : ConvProduct {
   }
 };
 
+/// Throws Error if an operand is too large for offsets of 32 bits.
+inline void check_span(const char* op, const ConvPlan& plan) {
+  const int64_t x = plan.images * plan.x.image, y = plan.images * plan.y.image;
+  TENON_CHECK(std::max({x, y, plan.weights()}) <= 0x7fffffff, op,
+              ": the CUDA kernel expects operands that span less than 2^31 elements, got ", x, " (input), ",
+              y, " (output) and ", plan.weights(), " (weight)");
+}
+
 /// The copies of one block. `kSourceAlongK`: neighbours in k are neighbours in the source, so copies of it run
 /// along k, else along n.
 template <class Tile, class T, bool kSourceAlongK, class Gather>
@@ -167,7 +178,7 @@ struct ConvPieces {
 
   __device__ void load(int step, T* a_piece, T* b_piece) const {
     const int table = step % 2 * Tile::kK;
-    for (int item = thread; item < Tile::kM * Tile::kK; item += Tile::kThreads) {
+    TENON_ROLLED for (int item = thread; item < Tile::kM * Tile::kK; item += Tile::kThreads) {
       const int row = gather.a_along_k ? item / Tile::kK : item % Tile::kM;
       const int k = gather.a_along_k ? item % Tile::kK : item / Tile::kM;
       const int offset = a_offsets[table + k];
@@ -188,9 +199,56 @@ struct ConvPieces {
   }
 };
 
-/// One part of k, one group, one tile of C. `shift` (or null) is added to the rows.
-template <class Tile, class T, bool kSourceAlongK, class Gather>
-__global__ void __launch_bounds__(Tile::kThreads)
+/// Writes a thread's part of the tile, neighbours in C together where they lie so and are aligned.
+template <class Sum, class T>
+__device__ void store_tile(const Sum& sum, T* c, const int* c_offsets, int m, int m_end, int c_step,
+                           int thread) {
+  constexpr int kColumns = Sum::kColumnsTogether, kRows = Sum::kRowsTogether;
+  using Columns = Neighbours<T, kColumns>;
+  using Rows = Neighbours<T, kRows>;
+  if (c_step == 1 && kRows > 1) {  // channels inside
+    for (int i = 0; i < Sum::kRows; i += kRows)
+      for (int j = 0; j < Sum::kColumns; ++j) {
+        const int row = m + Sum::row(thread, i), offset = c_offsets[Sum::column(thread, j)];
+        if (offset < 0) continue;
+        T* const at = c + row + offset;
+        Rows rows;
+        for (int q = 0; q < kRows; ++q) rows.v[q] = sum.value(i + q, j);
+        if (row + kRows <= m_end && reinterpret_cast<uintptr_t>(at) % alignof(Rows) == 0) {
+          *reinterpret_cast<Rows*>(at) = rows;
+          continue;
+        }
+        for (int q = 0; q < kRows; ++q)
+          if (row + q < m_end) at[q] = rows.v[q];
+      }
+    return;
+  }
+  for (int j = 0; j < Sum::kColumns; j += kColumns) {
+    int offset[kColumns];
+    bool together = true;
+    for (int q = 0; q < kColumns; ++q) {
+      offset[q] = c_offsets[Sum::column(thread, j + q)];
+      together = together && offset[q] == offset[0] + q && offset[0] >= 0;
+    }
+    for (int i = 0; i < Sum::kRows; ++i) {
+      const int row = m + Sum::row(thread, i);
+      if (row >= m_end) continue;
+      T* const at = c + int64_t{row} * c_step;
+      Columns columns;
+      for (int q = 0; q < kColumns; ++q) columns.v[q] = sum.value(i, j + q);
+      if (together && reinterpret_cast<uintptr_t>(at + offset[0]) % alignof(Columns) == 0) {
+        *reinterpret_cast<Columns*>(at + offset[0]) = columns;
+        continue;
+      }
+      for (int q = 0; q < kColumns; ++q)
+        if (offset[q] >= 0) at[offset[q]] = columns.v[q];
+    }
+  }
+}
+
+/// One part of k, one group, one tile of C. `shift` (or null) is added to the rows, in the first part.
+template <class Tile, class Sum, class T, bool kSourceAlongK, class Gather>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     conv_product_kernel(Gather gather, T* c, const T* __restrict__ a, const T* __restrict__ source,
                         const T* __restrict__ shift) {
   TENON_SHARED(T, a_pieces, 2 * Tile::kPieceA);
@@ -231,20 +289,45 @@ __global__ void __launch_bounds__(Tile::kThreads)
   if constexpr (!kSourceAlongK)
     for (int j = 0; j < Pieces::kOwn; ++j) pieces.own[j] = n_sites[(thread + j * Tile::kThreads) % Tile::kN];
 
-  RegisterTile<Tile, T> tile;
-  multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces,
-                        tile);
-
-  c += group * gather.c_group + part * gather.c_part;
-  for (int i = 0; i < Tile::kRows; ++i) {
-    const int row = m + tile.row(thread, i);
-    if (row >= gather.m) continue;
-    const T add = shift == nullptr ? T(0) : shift[group * gather.m + row];
-    for (int j = 0; j < Tile::kColumns; ++j) {
-      const int offset = c_offsets[tile.column(thread, j)];
-      if (offset >= 0) c[int64_t{row} * gather.c_step + offset] = tile.sum[i][j] + add;
+  Sum sum;
+  multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces, sum);
+  if (shift != nullptr && part == 0)
+    for (int i = 0; i < Sum::kRows; ++i) {
+      const int row = m + Sum::row(thread, i);
+      if (row < gather.m) sum.add_to_row(i, shift[group * gather.m + row]);
     }
-  }
+  store_tile(sum, c + group * gather.c_group + part * gather.c_part, c_offsets, m, gather.m, gather.c_step,
+             thread);
+}
+
+/// Computes the product in a tile that suits its sizes, k cut into parts where the tiles alone would not fill a
+/// card (`c_count` elements of C, or 0 not to cut: then C is not written whole). `name` is the kernel's.
+template <class T, class Gather>
+void run_product(const char* name, Gather gather, bool source_along_k, int64_t c_count, T* c, const T* a,
+                 const T* source, const T* shift) {
+  constexpr int64_t kLeast = 512;  // of k in a part
+  const int64_t most = c_count > 0 ? std::max<int64_t>(gather.k / kLeast, 1) : 1;
+  with_tile<T>(gather.m, gather.n, gather.groups * most, settings().tf32, [&](auto tile, auto type) {
+    using Shape = decltype(tile);
+    using Sum = typename decltype(type)::type;
+    const int64_t tiles = tiles_of<Shape>(gather.m, gather.n) * gather.groups;
+    int64_t parts = c_count > 0 ? parts_of(tiles, Shape::kThreads, gather.k, kLeast) : 1;
+    gather.k_per_part =
+        static_cast<int>(std::max<int64_t>(divide_up(divide_up(gather.k, parts), Shape::kK), 1) * Shape::kK);
+    parts = std::max<int64_t>(divide_up(gather.k, gather.k_per_part), 1);
+    gather.c_part = c_count;
+    const Dim3 grid{static_cast<unsigned>(divide_up(gather.n, Shape::kN)),
+                    static_cast<unsigned>(divide_up(gather.m, Shape::kM)),
+                    static_cast<unsigned>(gather.groups * parts)};
+    TENON_CHECK(grid.y <= 65535 && gather.groups * parts <= 65535, name, ": ", gather.m, " rows in ",
+                gather.groups, " groups are too many for one launch");
+    const auto kernel = source_along_k ? conv_product_kernel<Shape, Sum, T, true, Gather>
+                                       : conv_product_kernel<Shape, Sum, T, false, Gather>;
+    if (parts == 1) return launch(name, kernel, grid, {Shape::kThreads}, 0, gather, c, a, source, shift);
+    const Scratch partial(static_cast<size_t>(parts * c_count) * sizeof(T));
+    launch(name, kernel, grid, {Shape::kThreads}, 0, gather, partial.as<T>(), a, source, shift);
+    join_parts(c, partial.as<T>(), c_count, parts);
+  });
 }
 
 }  // namespace tenon::cuda

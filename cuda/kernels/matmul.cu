@@ -1,89 +1,276 @@
 // C = A B, batched, float32 and float64, with strides, so that a transposed operand needs no copy.
 //
-// A block of 256 threads computes a 64 x 64 tile of C, a thread 4 x 4 of it in registers. Along k it goes in
-// steps of 16: the block brings a 64 x 16 piece of A and a 16 x 64 piece of B into shared memory, and every
-// value there is used 64 times. The sum over k runs in order for each element of C: the same bits at every
-// run.
+// A block computes a tile of C (tile.h): 128 x 128 with 8 x 8 in a thread where that fills the card, else 64 x 64
+// with 4 x 4, and tiles of 16 or 32 rows for thin products, of which the thin side is made the rows. Pieces come
+// by asynchronous copies: 16 bytes at a time where an operand runs along its side of C and is aligned, else
+// element by element, along whichever axis has stride 1. If the tiles are few and k is long, k is cut into
+// parts, a block each, joined in order by a second kernel. One row (or column) of C is a product of a matrix
+// and a vector: kernels of their own.
 //
-// Counted for float32, n x n x n: 2 n^3 flops; n^3 / 8 bytes from global memory (each operand n / 64 times),
-// that is 16 flops a byte, or 48 TFLOP/s at 3.0 TB/s even if no load hits the second-level cache. In the
-// inner loop a thread reads 8 values from shared memory for 16 multiply-adds, and that is what bounds it: to
-// be widened when a card can time it.
-#include <algorithm>
+// Every choice depends on sizes and strides alone, and each sum has one order: the same bits at every run and on
+// every card.
+//
+// Counted for float32:
+//   n x n x n: 2 n^3 flops, 12 n^2 bytes at least; a 128-wide tile reads each operand n / 128 times, n^3 / 16
+//     bytes: 32 flops a byte, which at 3.35 TB/s allows 107 TFLOP/s even if no read hits the second-level
+//     cache. So an H100's 67 TFLOP/s of float32 bound it: n = 1024 32 us, n = 4096 2.05 ms.
+//   matrix times vector: 2 flops for 4 bytes read: memory, 5.0 us for 2048 x 2048.
+// Never timed on a card yet.
+#include <cstdint>
+#include <utility>
 
-#include "core/math.h"
 #include "core/ops/contract.h"
 #include "cuda/kernels/matmul.h"
-#include "cuda/runtime/kernel.h"
+#include "cuda/kernels/parts.h"
+#include "cuda/kernels/team.h"
+#include "cuda/kernels/tile.h"
+#include "cuda/runtime/scratch.h"
+#include "cuda/runtime/settings.h"
 
 namespace tenon::cuda {
 namespace {
 
-constexpr int kTile = 64;  // rows and columns of C in a block
-constexpr int kStep = 16;  // extent of a step along k
-constexpr int kSide = 16;  // threads along either side of the tile
-constexpr int kPerThread = kTile / kSide;
-constexpr int kPitch = kTile + 1;  // the odd pitch spreads a column of a transposed piece over the banks
+// C[i, j] = sum_k A[i, k] B[k, j], with a step for each index. Either side may be the rows.
+struct Product {
+  int m, n, k;
+  int64_t a_m, a_k, b_k, b_n, c_m, c_n;
+  Loop<3> batch;  // C, A, B
+  int k_per_part;
+};
 
-// Brings piece[k][i] = x[(first + i) * i_step + (k0 + k) * k_step], zero beyond the edges. Neighbouring
-// threads read along the axis whose stride is 1.
-template <class T>
-__device__ void load_piece(T* piece, const T* x, int64_t first, int64_t extent, int64_t i_step, int64_t k0,
-                           int64_t k_extent, int64_t k_step, int thread) {
-  for (int item = thread; item < kTile * kStep; item += kSide * kSide) {
-    const int i = k_step == 1 ? item / kStep : item % kTile;
-    const int k = k_step == 1 ? item % kStep : item / kTile;
-    const bool inside = first + i < extent && k0 + k < k_extent;
-    piece[k * kPitch + i] = inside ? x[(first + i) * i_step + (k0 + k) * k_step] : T(0);
-  }
-}
+// How the copies of an operand's piece run.
+enum class Along { k, side, side_by_16_bytes };
+struct Copies {
+  Along a, b;
+};
 
-// Two blocks a multiprocessor leave a thread 128 registers; with fewer it spilled on one architecture.
-template <class T>
-__global__ void __launch_bounds__(kSide* kSide, 2)
-    matmul_kernel(MatmulPlan plan, T* __restrict__ c, const T* __restrict__ a, const T* __restrict__ b) {
-  TENON_SHARED(T, a_piece, kStep * kPitch);
-  TENON_SHARED(T, b_piece, kStep * kPitch);
-  const int tx = static_cast<int>(threadIdx.x), ty = static_cast<int>(threadIdx.y);
-  const int64_t row = int64_t{blockIdx.x} * kTile, column = int64_t{blockIdx.y} * kTile;
-
-  for (int64_t item = blockIdx.z; item < plan.batch.numel; item += gridDim.z) {
-    int64_t offset[3];
-    plan.batch.offsets_of(item, offset);
-    T acc[kPerThread][kPerThread] = {};
-    for (int64_t k0 = 0; k0 < plan.k; k0 += kStep) {
-      const int thread = ty * kSide + tx;
-      load_piece(a_piece, a + offset[1], row, plan.m, plan.a_row, k0, plan.k, plan.a_column, thread);
-      load_piece(b_piece, b + offset[2], column, plan.n, plan.b_column, k0, plan.k, plan.b_row, thread);
-      __syncthreads();
-      for (int k = 0; k < kStep; ++k) {
-        T a_part[kPerThread], b_part[kPerThread];
-        for (int i = 0; i < kPerThread; ++i) a_part[i] = a_piece[k * kPitch + ty + i * kSide];
-        for (int j = 0; j < kPerThread; ++j) b_part[j] = b_piece[k * kPitch + tx + j * kSide];
-        for (int i = 0; i < kPerThread; ++i)
-          for (int j = 0; j < kPerThread; ++j) acc[i][j] = math::fma(a_part[i], b_part[j], acc[i][j]);
-      }
-      __syncthreads();  // before the pieces are overwritten
+// Brings piece[k][i] = x[(first + i) * side_step + (k0 + k) * k_step], zero beyond the edges.
+template <class Tile, int kSide, int kPitch, class T>
+__device__ void copy_piece(T* piece, const T* x, Along along, int first, int extent, int64_t side_step,
+                           int k0, int k_end, int64_t k_step, int thread) {
+  if (along == Along::side_by_16_bytes) {
+    constexpr int kCount = 16 / sizeof(T), kAcross = kSide / kCount;
+    using Several = Neighbours<T, kCount>;
+    TENON_ROLLED for (int item = thread; item < kAcross * Tile::kK; item += Tile::kThreads) {
+      const int i = item % kAcross * kCount, k = item / kAcross;
+      copy_async(reinterpret_cast<Several*>(piece + k * kPitch + i),
+                 reinterpret_cast<const Several*>(x + first + i + (k0 + k) * k_step),
+                 first + i < extent && k0 + k < k_end);
     }
-    for (int i = 0; i < kPerThread; ++i)
-      for (int j = 0; j < kPerThread; ++j) {
-        const int64_t r = row + ty + i * kSide, s = column + tx + j * kSide;
-        if (r < plan.m && s < plan.n) c[offset[0] + r * plan.c_row + s] = acc[i][j];
+    return;
+  }
+  TENON_ROLLED for (int item = thread; item < kSide * Tile::kK; item += Tile::kThreads) {
+    const int i = along == Along::k ? item / Tile::kK : item % kSide;
+    const int k = along == Along::k ? item % Tile::kK : item / kSide;
+    copy_async(piece + k * kPitch + i, x + (first + i) * side_step + (k0 + k) * k_step,
+               first + i < extent && k0 + k < k_end);
+  }
+}
+
+template <class Tile, class T>
+struct MatmulPieces {
+  const Product& p;
+  Copies copies;
+  const T *a, *b;
+  int row, column, k_begin, k_end, thread;
+
+  __device__ void prepare(int) const {}
+  __device__ void load(int step, T* a_piece, T* b_piece) const {
+    const int k0 = k_begin + step * Tile::kK;
+    copy_piece<Tile, Tile::kM, Tile::kPitchA>(a_piece, a, copies.a, row, p.m, p.a_m, k0, k_end, p.a_k,
+                                              thread);
+    copy_piece<Tile, Tile::kN, Tile::kPitchB>(b_piece, b, copies.b, column, p.n, p.b_n, k0, k_end, p.b_k,
+                                              thread);
+  }
+};
+
+// Blocks: x a tile, rows running fastest; y a part of k; z items of the batch. `partial` (or null) takes the
+// parts, each as [item][m][n].
+template <class Tile, class Sum, class T>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
+    matmul_kernel(Product p, Copies copies, T* __restrict__ c, T* __restrict__ partial,
+                  const T* __restrict__ a, const T* __restrict__ b) {
+  TENON_SHARED(T, a_pieces, 2 * Tile::kPieceA);
+  TENON_SHARED(T, b_pieces, 2 * Tile::kPieceB);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int rows = (p.m + Tile::kM - 1) / Tile::kM;
+  const int row = static_cast<int>(blockIdx.x) % rows * Tile::kM;
+  const int column = static_cast<int>(blockIdx.x) / rows * Tile::kN;
+  const int k_begin = static_cast<int>(blockIdx.y) * p.k_per_part;
+  const int k_end = p.k - k_begin < p.k_per_part ? p.k : k_begin + p.k_per_part;
+
+  for (int64_t item = blockIdx.z; item < p.batch.numel; item += gridDim.z) {
+    int64_t offset[3];
+    p.batch.offsets_of(item, offset);
+    MatmulPieces<Tile, T> pieces{p,      copies,  a + offset[1], b + offset[2], row,
+                                 column, k_begin, k_end,         thread};
+    Sum sum;
+    multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces,
+                          sum);
+    T* to = c + offset[0];
+    int64_t c_m = p.c_m, c_n = p.c_n;
+    if (partial != nullptr) {
+      to = partial + (blockIdx.y * p.batch.numel + item) * p.m * p.n;
+      c_m = p.n, c_n = 1;
+    }
+    for (int i = 0; i < Sum::kRows; ++i)
+      for (int j = 0; j < Sum::kColumns; j += Sum::kColumnsTogether) {
+        const int r = row + Sum::row(thread, i), s = column + Sum::column(thread, j);
+        if (r >= p.m) continue;
+        using Several = Neighbours<T, Sum::kColumnsTogether>;
+        T* const at = to + r * c_m + s * c_n;
+        Several several;
+        for (int q = 0; q < Sum::kColumnsTogether; ++q) several.v[q] = sum.value(i, j + q);
+        if (c_n == 1 && s + Sum::kColumnsTogether <= p.n &&
+            reinterpret_cast<uintptr_t>(at) % alignof(Several) == 0) {
+          *reinterpret_cast<Several*>(at) = several;
+          continue;
+        }
+        for (int q = 0; q < Sum::kColumnsTogether; ++q)
+          if (s + q < p.n) at[q * c_n] = several.v[q];
       }
   }
 }
 
-unsigned tiles(int64_t extent) { return static_cast<unsigned>((extent + kTile - 1) / kTile); }
+// Where element i of a part, as [item][m][n], belongs in C.
+struct ProductPlace {
+  int m, n;
+  int64_t c_m, c_n;
+  Loop<3> batch;
+  __device__ int64_t operator()(int64_t i) const {
+    int64_t offset[3];
+    batch.offsets_of(i / n / m, offset);
+    return offset[0] + i / n % m * c_m + i % n * c_n;
+  }
+};
+
+// One row, B with stride 1 along k: a team of lanes for each element of C.
+template <class T>
+__global__ void __launch_bounds__(kTeamThreads)
+    dot_kernel(Product p, T* c, const T* __restrict__ a, const T* __restrict__ b) {
+  const int64_t column = int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  for (int64_t item = blockIdx.z; item < p.batch.numel; item += gridDim.z) {
+    int64_t offset[3];
+    p.batch.offsets_of(item, offset);
+    T sum = T(0);
+    if (column < p.n)
+      for (int k = static_cast<int>(threadIdx.x); k < p.k; k += static_cast<int>(blockDim.x))
+        sum = math::fma(a[offset[1] + k * p.a_k], b[offset[2] + column * p.b_n + k], sum);
+    sum = across_team(sum, Plus());
+    if (column < p.n && threadIdx.x == 0) c[offset[0] + column * p.c_n] = sum;
+  }
+}
+
+// One row, B with stride 1 along the row: a lane for each element of C, eight warps of a block (and the parts,
+// blockIdx.y) share k.
+constexpr int kSharers = 8;
+template <class T>
+__global__ void __launch_bounds__(32 * kSharers)
+    row_kernel(Product p, T* c, T* partial, const T* __restrict__ a, const T* __restrict__ b) {
+  TENON_SHARED(T, sums, 32 * kSharers);
+  const int lane = static_cast<int>(threadIdx.x), sharer = static_cast<int>(threadIdx.y);
+  const int64_t column = int64_t{blockIdx.x} * 32 + lane;
+  const int k_begin = static_cast<int>(blockIdx.y) * p.k_per_part;
+  const int k_end = p.k - k_begin < p.k_per_part ? p.k : k_begin + p.k_per_part;
+  for (int64_t item = blockIdx.z; item < p.batch.numel; item += gridDim.z) {
+    int64_t offset[3];
+    p.batch.offsets_of(item, offset);
+    T sum = T(0);
+    if (column < p.n)
+      for (int k = k_begin + sharer; k < k_end; k += kSharers)
+        sum = math::fma(a[offset[1] + k * p.a_k], b[offset[2] + k * p.b_k + column], sum);
+    sums[sharer * 32 + lane] = sum;
+    __syncthreads();
+    if (sharer == 0 && column < p.n) {
+      for (int s = 1; s < kSharers; ++s) sum += sums[s * 32 + lane];
+      if (partial != nullptr) {
+        partial[(blockIdx.y * p.batch.numel + item) * p.n + column] = sum;
+      } else {
+        c[offset[0] + column * p.c_n] = sum;
+      }
+    }
+    __syncthreads();  // before the sums are overwritten
+  }
+}
+
+unsigned batches(const Product& p) { return static_cast<unsigned>(std::min<int64_t>(p.batch.numel, 65535)); }
+
+// Calls f(partial, parts) with memory for the parts (null if there is one), then joins them.
+template <class T, class F>
+void in_parts(Product& p, int64_t parts, int64_t step, T* c, F&& f) {
+  p.k_per_part = static_cast<int>(divide_up(divide_up(p.k, parts), step) * step);
+  parts = divide_up(p.k, p.k_per_part);
+  if (parts == 1) return f(static_cast<T*>(nullptr), 1u);
+  const int64_t count = p.batch.numel * p.m * p.n;
+  const Scratch partial(static_cast<size_t>(parts * count) * sizeof(T));
+  f(partial.as<T>(), static_cast<unsigned>(parts));
+  join_parts(c, partial.as<T>(), count, parts, ProductPlace{p.m, p.n, p.c_m, p.c_n, p.batch});
+}
+
+template <class T>
+void run_row(Product& p, T* c, const T* a, const T* b) {
+  if (p.b_k == 1) {
+    const Dim3 block = team_shape(p.k, 8);
+    launch("matmul_dot", dot_kernel<T>, {team_blocks("matmul", p.n, block), 1, batches(p)}, block, 0, p, c, a,
+           b);
+    return;
+  }
+  constexpr int64_t kThreads = 32 * kSharers, kLeast = 128;
+  const int64_t blocks = divide_up(p.n, 32);
+  in_parts(p, parts_of(blocks * p.batch.numel, kThreads, p.k, kLeast), kSharers, c,
+           [&](T* partial, unsigned parts) {
+             launch("matmul_row", row_kernel<T>, {static_cast<unsigned>(blocks), parts, batches(p)},
+                    {32, kSharers}, 0, p, c, partial, a, b);
+           });
+}
+
+// 16 bytes at a time if no such piece of the operand crosses an edge or lies askew.
+template <class T>
+Along along(const T* x, int64_t side_step, int64_t side, int64_t k_step, const Loop<3>& batch, int operand) {
+  if (k_step == 1 && side_step != 1) return Along::k;
+  constexpr int64_t kCount = 16 / sizeof(T);
+  bool even = side_step == 1 && side % kCount == 0 && k_step % kCount == 0 &&
+              reinterpret_cast<uintptr_t>(x) % 16 == 0;
+  for (int i = 0; i < batch.rank; ++i) even = even && batch.stride[operand][i] % kCount == 0;
+  return even ? Along::side_by_16_bytes : Along::side;
+}
+
+template <class T>
+void run_tiles(Product& p, T* c, const T* a, const T* b) {
+  constexpr int64_t kLeast = 256;  // of k in a part
+  const Copies copies{along(a, p.a_m, p.m, p.a_k, p.batch, 1), along(b, p.b_n, p.n, p.b_k, p.batch, 2)};
+  with_tile<T>(p.m, p.n, p.batch.numel, settings().tf32, [&](auto tile, auto sum) {
+    using Shape = decltype(tile);
+    using Sum = typename decltype(sum)::type;
+    const int64_t tiles = tiles_of<Shape>(p.m, p.n);
+    TENON_CHECK(tiles <= 0x7fffffff, "matmul: a result of ", p.m, " x ", p.n, " is too large for one launch");
+    in_parts(p, parts_of(tiles * p.batch.numel, Shape::kThreads, p.k, kLeast), Shape::kK, c,
+             [&](T* partial, unsigned parts) {
+               launch("matmul", matmul_kernel<Shape, Sum, T>,
+                      {static_cast<unsigned>(tiles), parts, batches(p)}, {Shape::kThreads}, 0, p, copies, c,
+                      partial, a, b);
+             });
+  });
+}
+
+// C^T = B^T A^T.
+Product transposed(const Product& p) {
+  Product t{p.n, p.m, p.k, p.b_n, p.b_k, p.a_k, p.a_m, p.c_n, p.c_m, p.batch, p.k};
+  for (int i = 0; i < p.batch.rank; ++i) std::swap(t.batch.stride[1][i], t.batch.stride[2][i]);
+  return t;
+}
 
 }  // namespace
 
 void matmul(const MatmulPlan& plan, DType dtype, void* c, const void* a, const void* b) {
-  const unsigned batches = static_cast<unsigned>(std::min<int64_t>(plan.batch.numel, 65535));
-  TENON_CHECK(tiles(plan.n) <= 65535, "matmul: ", plan.n, " columns are too many for one launch");
   visit_floating("matmul", dtype, [&](auto tag) {
     using T = decltype(tag);
-    launch("matmul", matmul_kernel<T>, {tiles(plan.m), tiles(plan.n), batches}, {kSide, kSide}, 0, plan,
-           static_cast<T*>(c), static_cast<const T*>(a), static_cast<const T*>(b));
+    const int m = static_cast<int>(plan.m), n = static_cast<int>(plan.n), k = static_cast<int>(plan.k);
+    Product p{m, n, k, plan.a_row, plan.a_column, plan.b_row, plan.b_column, plan.c_row, 1, plan.batch, k};
+    const T *first = static_cast<const T*>(a), *second = static_cast<const T*>(b);
+    if (n < m && n <= 32) p = transposed(p), std::swap(first, second);
+    if (p.m == 1) return run_row(p, static_cast<T*>(c), first, second);
+    run_tiles(p, static_cast<T*>(c), first, second);
   });
 }
 

@@ -5,31 +5,37 @@
 // Two buffers for each piece: while one step is multiplied, the copies of the next are under way. The sum over
 // k runs in order for each element of C.
 //
-// Per step of one k, a thread reads kRows + kColumns values of shared memory, four at a time, for kRows *
-// kColumns multiply-adds: 4 x 4 is bound by those reads, 8 x 8 (64 for 4 reads) by arithmetic.
+// For one k, a thread of RegisterTile reads kRows + kColumns values of shared memory, four at a time, for kRows *
+// kColumns multiply-adds. A warp gets 128 bytes a cycle of shared memory and four warps one multiply-add each:
+// 4 x 4 takes as long to read as to multiply, 8 x 8 (64 multiply-adds for 4 reads) is bound by arithmetic. The
+// wide tiles need many blocks to fill a card, so small products take the 4 x 4 ones.
 #pragma once
+
+#include <algorithm>
+#include <type_traits>
 
 #include "core/math.h"
 #include "cuda/runtime/kernel.h"
 
 namespace tenon::cuda {
 
-/// Four neighbours, read or written by one instruction.
-template <class T>
-struct alignas(16) Quad {
-  T v[4];
+/// Neighbours, read or written by one instruction if they are 16 bytes.
+template <class T, int kCount>
+struct alignas(sizeof(T) * kCount < 16 ? sizeof(T) * kCount : 16) Neighbours {
+  T v[kCount];
 };
 
 /// A block's share: a kM x kN tile of C, kK along k in a step; a thread's share: kRows x kColumns (multiples of
 /// 4) of the tile.
-template <int kM_, int kN_, int kK_, int kRows_, int kColumns_>
+template <int kM_, int kN_, int kK_, int kRows_, int kColumns_, int kPad = 4>
 struct Tile {
   static constexpr int kM = kM_, kN = kN_, kK = kK_, kRows = kRows_, kColumns = kColumns_;
   static constexpr int kAcross = kN / kColumns;  // threads along a row of the tile
   static constexpr int kThreads = kM / kRows * kAcross;
-  // Pieces lie as [k][row of A] and [k][column of B]. The padding spreads a column of them over the banks, for
-  // copies that run along k.
-  static constexpr int kPitchA = kM + 4, kPitchB = kN + 4;
+  static constexpr int kBlocks =
+      512 / kThreads;  // on a multiprocessor at once: leaves a thread 128 registers
+  // Pieces lie as [k][row of A] and [k][column of B]. The padding spreads a column of them over the banks.
+  static constexpr int kPitchA = kM + kPad, kPitchB = kN + kPad;
   static constexpr int kPieceA = kK * kPitchA, kPieceB = kK * kPitchB;
   static_assert(kRows % 4 == 0 && kColumns % 4 == 0 && kM % kRows == 0 && kN % kColumns == 0);
 };
@@ -37,26 +43,72 @@ struct Tile {
 /// A thread's part of the tile of C. Its rows and columns come in fours of neighbours.
 template <class Tile, class T>
 struct RegisterTile {
-  T sum[Tile::kRows][Tile::kColumns] = {};
+  static constexpr int kRows = Tile::kRows, kColumns = Tile::kColumns;
+  static constexpr int kRowsTogether = 4, kColumnsTogether = 4;
+  T sum[kRows][kColumns] = {};
 
-  /// Row of the tile that row i of the thread is (i % 4 == 0: the first of four neighbours), likewise columns.
+  /// Row of the tile that row i of the thread is; likewise columns.
   __device__ static int row(int thread, int i) {
-    return i / 4 * (Tile::kM / Tile::kRows * 4) + thread / Tile::kAcross * 4 + i % 4;
+    return i / 4 * (Tile::kM / kRows * 4) + thread / Tile::kAcross * 4 + i % 4;
   }
   __device__ static int column(int thread, int j) {
     return j / 4 * (Tile::kAcross * 4) + thread % Tile::kAcross * 4 + j % 4;
   }
+  __device__ T value(int i, int j) const { return sum[i][j]; }
+  __device__ void add_to_row(int i, T shift) {
+    for (int j = 0; j < kColumns; ++j) sum[i][j] += shift;
+  }
 
   __device__ void multiply_add(const T* a_piece, const T* b_piece, int thread) {
+    using Four = Neighbours<T, 4>;
     for (int k = 0; k < Tile::kK; ++k) {
-      Quad<T> a[Tile::kRows / 4], b[Tile::kColumns / 4];
-      for (int i = 0; i < Tile::kRows; i += 4)
-        a[i / 4] = *reinterpret_cast<const Quad<T>*>(a_piece + k * Tile::kPitchA + row(thread, i));
-      for (int j = 0; j < Tile::kColumns; j += 4)
-        b[j / 4] = *reinterpret_cast<const Quad<T>*>(b_piece + k * Tile::kPitchB + column(thread, j));
-      for (int i = 0; i < Tile::kRows; ++i)
-        for (int j = 0; j < Tile::kColumns; ++j)
+      Four a[kRows / 4], b[kColumns / 4];
+      for (int i = 0; i < kRows; i += 4)
+        a[i / 4] = *reinterpret_cast<const Four*>(a_piece + k * Tile::kPitchA + row(thread, i));
+      for (int j = 0; j < kColumns; j += 4)
+        b[j / 4] = *reinterpret_cast<const Four*>(b_piece + k * Tile::kPitchB + column(thread, j));
+      for (int i = 0; i < kRows; ++i)
+        for (int j = 0; j < kColumns; ++j)
           sum[i][j] = math::fma(a[i / 4].v[i % 4], b[j / 4].v[j % 4], sum[i][j]);
+    }
+  }
+};
+
+/// The same by the tensor cores, in TF32: a warp computes 16 or 32 rows by 64 columns in products of 16 x 8 x 8.
+/// Wants a tile padded by 8, so that the 4 x 8 values of a fragment lie in 32 banks.
+template <class Tile>
+struct TensorCoreTile {
+  static constexpr int kWarpM = Tile::kM < 32 ? Tile::kM : 32, kWarpN = 64;
+  static constexpr int kRows = kWarpM / 8, kColumns = kWarpN / 4;
+  static constexpr int kRowsTogether = 1, kColumnsTogether = 2;
+  static_assert(Tile::kM / kWarpM * (Tile::kN / kWarpN) * 32 == Tile::kThreads && Tile::kK % 8 == 0);
+  float sum[kWarpM / 16][kWarpN / 8][4] = {};
+
+  __device__ static int row(int thread, int i) {
+    return thread / 32 / (Tile::kN / kWarpN) * kWarpM + i / 2 * 16 + i % 2 * 8 + thread % 32 / 4;
+  }
+  __device__ static int column(int thread, int j) {
+    return thread / 32 % (Tile::kN / kWarpN) * kWarpN + j / 2 * 8 + thread % 4 * 2 + j % 2;
+  }
+  __device__ float value(int i, int j) const { return sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
+  __device__ void add_to_row(int i, float shift) {
+    for (int j = 0; j < kColumns; ++j) sum[i / 2][j / 2][i % 2 * 2 + j % 2] += shift;
+  }
+
+  __device__ void multiply_add(const float* a_piece, const float* b_piece, int thread) {
+    const int first_row = row(thread, 0), in_group = thread % 4;
+    const int first_column = column(thread, 0) - in_group * 2 + thread % 32 / 4;
+    for (int k = in_group; k < Tile::kK; k += 8) {
+      float b[kWarpN / 8][2];
+      for (int j = 0; j < kWarpN / 8; ++j)
+        for (int h = 0; h < 2; ++h)
+          b[j][h] = to_tf32(b_piece[(k + h * 4) * Tile::kPitchB + first_column + j * 8]);
+      for (int i = 0; i < kWarpM / 16; ++i) {
+        float a[4];
+        for (int h = 0; h < 4; ++h)
+          a[h] = to_tf32(a_piece[(k + h / 2 * 4) * Tile::kPitchA + first_row + i * 16 + h % 2 * 8]);
+        for (int j = 0; j < kWarpN / 8; ++j) mma_m16n8k8(sum[i][j], a, b[j]);
+      }
     }
   }
 };
@@ -80,6 +132,52 @@ __device__ void multiply_pieces(int steps, T* a_pieces, T* b_pieces, int thread,
     sum.multiply_add(a_pieces + now * Tile::kPieceA, b_pieces + now * Tile::kPieceB, thread);
     __syncthreads();  // before this buffer is filled again
   }
+}
+
+// ---- which tile, by sizes alone -----------------------------------------------------------------------
+
+constexpr int64_t kThreadsWanted = 264 * 256;  // two blocks of 256 for each multiprocessor of a large card
+
+inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+template <class Tile>
+int64_t tiles_of(int64_t m, int64_t n) {
+  return divide_up(m, Tile::kM) * divide_up(n, Tile::kN);
+}
+
+/// Does an m x n product, `others` times, fill a card with this tile, and most of the tile?
+template <class Tile>
+bool tile_fits(int64_t m, int64_t n, int64_t others) {
+  const int64_t tiles = tiles_of<Tile>(m, n);
+  return tiles * others * Tile::kThreads >= kThreadsWanted / 2 &&
+         4 * m * n >= 3 * tiles * Tile::kM * Tile::kN;
+}
+
+/// Calls f(tile, sum) with the types of the tile for an m x n product that is computed `others` times side by
+/// side, and of a thread's part of it.
+template <class T, class F>
+void with_tile(int64_t m, int64_t n, int64_t others, bool tf32, F&& f) {
+  const auto call = [&](auto tile) { f(tile, std::type_identity<RegisterTile<decltype(tile), T>>()); };
+  if constexpr (std::is_same_v<T, float>) {
+    const auto tensor = [&](auto tile) { f(tile, std::type_identity<TensorCoreTile<decltype(tile)>>()); };
+    if (tf32 && m <= 16) return tensor(Tile<16, 256, 8, 4, 8, 8>());
+    if (tf32 && m <= 32) return tensor(Tile<32, 256, 8, 8, 8, 8>());
+    if (tf32 && m <= 64) return tensor(Tile<64, 128, 8, 8, 8, 8>());
+    if (tf32) return tensor(Tile<128, 128, 8, 8, 8, 8>());
+    if (m <= 16 && tile_fits<Tile<16, 256, 8, 4, 8>>(16, n, others)) return call(Tile<16, 256, 8, 4, 8>());
+    if (m > 16 && m <= 32 && tile_fits<Tile<32, 256, 8, 8, 8>>(32, n, others))
+      return call(Tile<32, 256, 8, 8, 8>());
+    if (m > 64 && tile_fits<Tile<128, 128, 8, 8, 8>>(m, n, others)) return call(Tile<128, 128, 8, 8, 8>());
+    if (m > 32 && tile_fits<Tile<64, 128, 8, 8, 8>>(m, n, others)) return call(Tile<64, 128, 8, 8, 8>());
+  }
+  if (m <= 16) return call(Tile<16, 64, 16, 4, 4>());
+  if (m <= 32) return call(Tile<32, 64, 16, 4, 4>());
+  call(Tile<64, 64, 16, 4, 4>());
+}
+
+/// Into how many parts the sum over k is cut, so that `tiles` of `threads` fill a card; parts of `least` or more.
+inline int64_t parts_of(int64_t tiles, int64_t threads, int64_t k, int64_t least) {
+  return std::clamp<int64_t>(kThreadsWanted / (tiles * threads), 1, std::max<int64_t>(k / least, 1));
 }
 
 }  // namespace tenon::cuda

@@ -9,6 +9,7 @@
 //     TENON_UNROLL for (...)               // unrolled in full, so that its arrays stay in registers
 //     ... __shfl_sync, __shfl_down_sync, __shfl_xor_sync, __ballot_sync, integer atomics
 //     ... copy_async, commit_copies, wait_for_copies: asynchronous copies into shared memory
+//     ... to_tf32, mma_m16n8k8: a product on the tensor cores
 //   }
 //   launch("scale", scale_kernel<T>, {blocks}, {256}, 0, x, factor, n);
 //
@@ -35,6 +36,9 @@
 #define TENON_DYNAMIC_SHARED(T, name)                                   \
   extern __shared__ __align__(16) unsigned char tenon_dynamic_shared[]; \
   T* const name = reinterpret_cast<T*>(tenon_dynamic_shared)
+
+/// Before a loop: keep it a loop. Unrolled, the addresses of all its turns may take more registers than there are.
+#define TENON_ROLLED _Pragma("unroll 1")
 
 namespace tenon::cuda {
 
@@ -79,12 +83,34 @@ __device__ __forceinline__ void wait_for_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory");
 }
 
+/// x rounded to TF32: 8 bits of exponent, 10 of mantissa, in the place of a float's.
+__device__ __forceinline__ float to_tf32(float x) {
+  unsigned bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  return __uint_as_float(bits);
+}
+/// D += A B by a whole warp: A is 16 x 8, B 8 x 8, both of TF32 numbers, D 16 x 8 in float32. Lane 4 g + t holds
+///   a[i] = A[g + 8 (i % 2)][t + 4 (i / 2)],  b[i] = B[t + 4 i][g],  d[i] = D[g + 8 (i / 2)][2 t + i % 2].
+/// PTX: mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32.
+__device__ __forceinline__ void mma_m16n8k8(float (&d)[4], const float (&a)[4], const float (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, "
+      "%1, "
+      "%2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
+        "r"(__float_as_uint(a[3])), "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
+}
+
 }  // namespace tenon::cuda
 
 #else
 
+#define TENON_ROLLED
+
 #include "cuda/emulation/async_copy.h"
 #include "cuda/emulation/execution.h"
+#include "cuda/emulation/mma.h"
 
 #define TENON_UNROLL
 

@@ -4,6 +4,7 @@
 #if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
 
 #include "core/ops/conv.h"
+#include "cuda/runtime/settings.h"
 #include "tests/cuda/on_both_devices.h"
 
 namespace tenon {
@@ -13,7 +14,10 @@ struct Case {
   int64_t images, in_channels, out_channels;
   Dims in, kernel;
   ConvOptions options;
-  const char* weight_kernel = "conv_backward_weight";  ///< launched last by conv_backward_weight
+  // Launched last by each op.
+  const char* weight_kernel = "conv_backward_weight";
+  const char* forward_kernel = "conv";
+  const char* input_kernel = "conv_backward_input";
 };
 
 Shape image_of(int64_t images, int64_t channels, const Dims& extents) {
@@ -40,20 +44,21 @@ void check_case(const Case& c, DType dtype, bool with_channels_inside, std::mt19
   const Tensor g = laid(integers(y.shape(), dtype, random));
   INFO("input ", x.shape().str(), ", weight ", w.shape().str(), ", ", x.str(),
        with_channels_inside ? ", channels last" : "");
-  check_on_both("conv", x,
+  check_on_both(c.forward_kernel, x,
                 [&](const Tensor& t) { return conv(t, w.to(t.device()), b.to(t.device()), c.options); });
-  check_on_both("conv_backward_input", g,
+  check_on_both(c.input_kernel, g,
                 [&](const Tensor& t) { return conv_backward_input(t, w.to(t.device()), c.in, c.options); });
   check_on_both(c.weight_kernel, g, [&](const Tensor& t) {
     return conv_backward_weight(t, x.to(t.device()), c.kernel, c.options);
   });
 }
 
-void check_cases(const std::vector<Case>& cases, uint64_t seed) {
+void check_cases(const std::vector<Case>& cases, uint64_t seed,
+                 std::initializer_list<DType> dtypes = {float32, float64}) {
   if (cuda::skip_without_device()) return;
   std::mt19937_64 random(seed);
   for (const Case& c : cases)
-    for (DType dtype : {float32, float64})
+    for (DType dtype : dtypes)
       for (bool inside : {false, true}) check_case(c, dtype, inside, random);
 }
 
@@ -87,10 +92,55 @@ TEST_CASE("cuda kernels: convolutions with stride, dilation, asymmetric kernels,
 }
 
 TEST_CASE("cuda kernels: convolutions' gradient of the weight, summed in parts") {
-  check_cases({{3, 4, 5, {20, 20}, {3, 3}, {.padding = {1}}, "conv_join"},
-               {1, 2, 3, {1100}, {3}, {}, "conv_join"},
-               {1, 6, 6, {9, 10, 11}, {3, 3, 3}, {.padding = {1}, .groups = 3}, "conv_join"}},
+  check_cases({{3, 4, 5, {20, 20}, {3, 3}, {.padding = {1}}, "join_parts"},
+               {1, 2, 3, {1100}, {3}, {}, "join_parts"},
+               {1, 6, 6, {9, 11, 12}, {3, 3, 3}, {.padding = {1}, .groups = 3}, "join_parts"}},
               3);
+}
+
+TEST_CASE("cuda kernels: convolutions in wide tiles") {
+  const char *weight = "conv_backward_weight", *join = "join_parts";
+  check_cases({{1, 5, 16, {261, 260}, {2, 1}, {}, join},                            // 16 x 256
+               {2, 6, 27, {200, 180}, {1, 2}, {.padding = {0, 1}}, join},           // 32 x 256
+               {3, 33, 50, {110, 103}, {1, 1}, {}, join},                           // 64 x 128
+               {6, 65, 70, {50, 57}, {1, 1}, {}, join},                             // 128 x 128, with edges
+               {1, 128 * 264, 64 * 264, {3, 3}, {1, 1}, {.groups = 264}, weight}},  // all groups, 64 x 128
+              4, {float32});
+}
+
+TEST_CASE("cuda kernels: convolutions of many channels at few positions, summed in parts") {
+  check_cases(
+      {{1, 120, 130, {4, 4}, {3, 3}, {.padding = {1}}, "conv_backward_weight", "join_parts", "join_parts"},
+       {2, 300, 20, {3, 5}, {2, 2}, {}, "conv_backward_weight", "join_parts", "conv_backward_input"}},
+      5);
+}
+
+TEST_CASE("cuda kernels: convolutions of few rows, a thread a position") {
+  check_cases({{2, 3, 4, {11, 12}, {3, 3}, {.stride = {2}, .padding = {1}}},
+               {1, 1, 2, {6, 7, 8}, {3, 3, 3}, {.padding = {1}}},
+               {3, 8, 8, {9, 9}, {3, 3}, {.padding = {1}, .groups = 8}},
+               {1, 6, 18, {8, 9}, {3, 1}, {.padding = {2}, .dilation = {2}, .groups = 6}}},
+              6);
+}
+
+TEST_CASE("cuda kernels: convolutions in TF32 keep small integers") {
+  cuda::Settings chosen = cuda::settings();
+  chosen.tf32 = true;
+  const cuda::Settings before = cuda::set_settings(chosen);
+  check_cases({{2, 6, 16, {15, 14}, {3, 3}, {.padding = {1}}},
+               {1, 20, 30, {12, 9}, {3, 3}, {.stride = {2}, .padding = {1}}},
+               {1, 40, 64, {7, 9}, {2, 3}, {}},
+               {2,
+                70,
+                130,
+                {5, 6, 4},
+                {1, 3, 1},
+                {.padding = {0, 1, 0}},
+                "conv_backward_weight",
+                "conv",
+                "conv_backward_input"}},
+              7);
+  cuda::set_settings(before);
 }
 
 }  // namespace tenon

@@ -1,5 +1,5 @@
-// The paths inside the CUDA kernels that sizes and strides choose: edges of tiles, layouts and chunks of
-// reductions, strided elementwise loops. Inputs are small integers, whose sums are exact, so host and device
+// The paths inside the CUDA kernels that sizes and strides choose: layouts and chunks of reductions, strided
+// elementwise loops. Inputs are small integers, whose sums are exact, so host and device
 // must agree to the bit (the formulas on real numbers are the catalogue's business). Each case also checks
 // that a kernel was launched.
 #if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
@@ -11,28 +11,10 @@
 #include <vector>
 
 #include "core/ops/elementwise.h"
-#include "core/ops/matmul.h"
 #include "core/ops/reduce.h"
 #include "tests/cuda/on_both_devices.h"
 
 namespace tenon {
-
-TEST_CASE("cuda kernels: matmul at the edges of its tiles, transposed, batched, broadcast") {
-  if (cuda::skip_without_device()) return;
-  std::mt19937_64 random(1);
-  for (DType dtype : {float32, float64})
-    for (Shape s : {Shape{1, 1, 1}, Shape{3, 5, 7}, Shape{64, 64, 16}, Shape{65, 63, 17}, Shape{130, 70, 33},
-                    Shape{1, 100, 300}, Shape{200, 1, 40}}) {
-      CAPTURE(s.str());
-      const Tensor b = integers({s[2], s[1]}, dtype, random), b_t = integers({s[1], s[2]}, dtype, random);
-      const Tensor a = integers({s[0], s[2]}, dtype, random), a_t = integers({s[2], s[0]}, dtype, random);
-      check_on_both("matmul", a, [&](const Tensor& x) { return matmul(x, b.to(x.device())); });
-      check_on_both("matmul", a_t, [&](const Tensor& x) { return matmul(x.t(), b.to(x.device())); });
-      check_on_both("matmul", a, [&](const Tensor& x) { return matmul(x, b_t.to(x.device()).t()); });
-    }
-  const Tensor many = integers({4, 3, 10, 6}, float32, random), one = integers({3, 6, 9}, float32, random);
-  check_on_both("matmul", many, [&](const Tensor& x) { return matmul(x, one.to(x.device())); });
-}
 
 TEST_CASE("cuda kernels: reductions in every layout, cut into chunks or not") {
   if (cuda::skip_without_device()) return;

@@ -1,5 +1,5 @@
-// Asynchronous copies on the emulated device: they land at the wait for their group and not before, and what is
-// done wrong with them is found.
+// What the emulated device offers of the card's special units. Asynchronous copies land at the wait for their group
+// and not before, and what is done wrong with them is found. The tensor cores' product keeps to PTX's layout.
 #if defined(TENON_CUDA_EMULATED)
 
 #include <doctest/doctest.h>
@@ -43,6 +43,18 @@ __global__ void misaligned_kernel(const float* x) {
   copy_async(buffer, reinterpret_cast<const double*>(x + 1));
 }
 
+// D = A B of 16 x 8 and 8 x 8 matrices, loaded by the words of the PTX manual.
+__global__ void product_kernel(const float* a, const float* b, float* d) {
+  const int lane = static_cast<int>(threadIdx.x), group = lane >> 2, in_group = lane & 3;
+  const float a_part[4] = {a[group * 8 + in_group], a[(group + 8) * 8 + in_group],
+                           a[group * 8 + in_group + 4], a[(group + 8) * 8 + in_group + 4]};
+  const float b_part[2] = {b[in_group * 8 + group], b[(in_group + 4) * 8 + group]};
+  float d_part[4] = {};
+  for (int turn = 0; turn < 2; ++turn) mma_m16n8k8(d_part, a_part, b_part);
+  d[group * 8 + in_group * 2] = d_part[0], d[group * 8 + in_group * 2 + 1] = d_part[1];
+  d[(group + 8) * 8 + in_group * 2] = d_part[2], d[(group + 8) * 8 + in_group * 2 + 1] = d_part[3];
+}
+
 template <class F>
 std::string error_of(F&& f) {
   try {
@@ -78,6 +90,22 @@ TEST_CASE(
   const std::string misaligned =
       error_of([&] { launch("misaligned", misaligned_kernel, {1}, {1}, 0, x.data()); });
   CHECK(misaligned.find("aligned to the 8 bytes") != std::string::npos);
+}
+
+TEST_CASE("cuda emulation: the tensor cores' product, operands cut to TF32") {
+  std::vector<float> a(16 * 8), b(8 * 8), expected(16 * 8);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 13) - 6;
+  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 7) - 3;
+  for (size_t i = 0; i < 16; ++i)
+    for (size_t j = 0; j < 8; ++j)
+      for (size_t k = 0; k < 8; ++k) expected[i * 8 + j] += 2 * a[i * 8 + k] * b[k * 8 + j];
+  a[0] -= 0x1p-9f;  // below the last place of 6 in TF32
+  DeviceArray<float> da(a), db(b), d(std::vector<float>(16 * 8));
+  launch("product", product_kernel, {1}, {32}, 0, da.data(), db.data(), d.data());
+  CHECK(d.to_host() == expected);
+  CHECK(to_tf32(1 + 0x1p-11f) == 1 + 0x1p-10f);
+  CHECK(to_tf32(-1 - 0x1p-12f) == -1.0f);
+  CHECK(std::isinf(to_tf32(HUGE_VALF)));
 }
 
 }  // namespace tenon::cuda
