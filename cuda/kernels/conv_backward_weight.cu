@@ -49,7 +49,8 @@ void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const voi
   check_span("conv_backward_weight", plan);
   visit_floating("conv_backward_weight", dtype, [&](auto tag) {
     using T = decltype(tag);
-    run_product<T>("conv_backward_weight", weight_gather(plan), plan.x.position == 1, plan.weights(), static_cast<T*>(gw), static_cast<const T*>(g), static_cast<const T*>(x), nullptr);
+    run_product<T>("conv_backward_weight", weight_gather(plan), plan.x.position == 1, plan.weights(),
+                   static_cast<T*>(gw), static_cast<const T*>(g), static_cast<const T*>(x), nullptr);
   });
 }
 

@@ -36,28 +36,28 @@ void check_all(const std::vector<Sizes>& sizes, std::initializer_list<DType> dty
 
 TEST_CASE("cuda kernels: matmul at the edges of its tiles, transposed or not") {
   check_all({{3, 5, 7, "matmul"},
-               {64, 64, 16, "matmul"},
-               {65, 63, 17, "matmul"},
-               {130, 70, 33, "matmul"},
-               {16, 68, 36, "matmul"},
-               {17, 33, 40, "matmul"},
-               {100, 4, 20, "matmul"},  // thin: transposed inside
-               {90, 31, 9, "matmul"}},
-              {float32, float64}, 1);
+             {64, 64, 16, "matmul"},
+             {65, 63, 17, "matmul"},
+             {130, 70, 33, "matmul"},
+             {16, 68, 36, "matmul"},
+             {17, 33, 40, "matmul"},
+             {100, 4, 20, "matmul"},  // thin: transposed inside
+             {90, 31, 9, "matmul"}},
+            {float32, float64}, 1);
 }
 
 TEST_CASE("cuda kernels: matmul in wide tiles") {
   check_all({{1500, 1400, 9, "matmul"},   // 128 x 128, by 16 bytes
-               {1497, 1403, 17, "matmul"},  // with edges
-               {60, 128 * 270, 8, "matmul"},
-               {30, 256 * 265 - 3, 5, "matmul"},
-               {256 * 265 + 4, 12, 10, "matmul"}},
-              {float32}, 2);
+             {1497, 1403, 17, "matmul"},  // with edges
+             {60, 128 * 270, 8, "matmul"},
+             {30, 256 * 265 - 3, 5, "matmul"},
+             {256 * 265 + 4, 12, 10, "matmul"}},
+            {float32}, 2);
 }
 
 TEST_CASE("cuda kernels: matmul with k in parts") {
   check_all({{40, 50, 1100, "join_parts"}, {5, 9, 700, "join_parts"}, {130, 7, 515, "join_parts"}},
-              {float32, float64}, 3);
+            {float32, float64}, 3);
 }
 
 TEST_CASE("cuda kernels: matrix times vector") {
@@ -68,7 +68,8 @@ TEST_CASE("cuda kernels: matrix times vector") {
     const char *row = "matmul_row", *dot = "matmul_dot", *join = "join_parts";
     for (int64_t k : {1, 40, 250, 600}) {
       const char* by_row = k < 256 ? row : join;
-      check_sizes({1, 100, k, by_row}, {1, 100, k, by_row}, {1, 100, k, k == 1 ? by_row : dot}, dtype, random);
+      check_sizes({1, 100, k, by_row}, {1, 100, k, by_row}, {1, 100, k, k == 1 ? by_row : dot}, dtype,
+                  random);
       check_sizes({70, 1, k, dot}, {70, 1, k, k == 1 ? dot : by_row}, {70, 1, k, dot}, dtype, random);
     }
   }
@@ -94,12 +95,12 @@ TEST_CASE("cuda kernels: matmul in TF32 rounds its operands and keeps small inte
   chosen.tf32 = true;
   const cuda::Settings before = cuda::set_settings(chosen);
   check_all({{5, 300, 20, "matmul"},
-               {30, 260, 9, "matmul"},
-               {64, 128, 8, "matmul"},
-               {61, 130, 17, "matmul"},
-               {200, 140, 33, "matmul"},
-               {40, 70, 600, "join_parts"}},
-              {float32, float64}, 6);
+             {30, 260, 9, "matmul"},
+             {64, 128, 8, "matmul"},
+             {61, 130, 17, "matmul"},
+             {200, 140, 33, "matmul"},
+             {40, 70, 600, "join_parts"}},
+            {float32, float64}, 6);
   // 2^-11 is half a unit of TF32's last place at 1, and is rounded away from zero.
   const Tensor x = Tensor::full({3, 1}, 1 + 0x1p-11, float32, Device::cuda());
   const Tensor y = matmul(x, Tensor::full({1, 2}, 1 + 0x1p-12, float32, Device::cuda()));
