@@ -1,17 +1,15 @@
-// Random numbers by the counter-based generator Philox4x32-10 (Salmon et al., "Parallel random numbers: as
-// easy as 1, 2, 3", SC 2011). A number depends on (seed, stream, position) alone, so a tensor's integer and
-// uniform bits are the same for any number of threads and on every device.
+// Random numbers by the counter-based generator of core/philox.h. A number depends on (seed, stream, position)
+// alone, and is computed where the tensor lies, so a tensor's bits are the same for any number of threads and on
+// every device.
 #pragma once
 
 #include <array>
 #include <cstdint>
 
+#include "core/philox.h"
 #include "core/tensor.h"
 
 namespace tenon {
-
-/// Ten rounds of Philox on one counter: four 32-bit words.
-std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
 /// A position in one random stream. Copying it copies the position; two generators of the same seed and
 /// another stream number are independent.

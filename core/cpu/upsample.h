@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "core/math.h"
 
 namespace tenon {
 
@@ -19,6 +20,31 @@ enum class Resample { nearest, linear, linear_aligned };
 struct ResampleBlock {
   int64_t outer = 0, n_in = 0, n_out = 0, inner = 0;
 };
+
+/// An output is w0 x[i0] + w1 x[i0 + 1]; there is no second element where w1 is 0.
+template <class T>
+struct ResampleTap {
+  int64_t i0;
+  T w0, w1;
+};
+
+/// That of output j.
+template <class T>
+TENON_HD ResampleTap<T> resample_tap(Resample mode, int64_t n_in, int64_t n_out, int64_t j) {
+  if (mode == Resample::nearest) return {j * n_in / n_out, T(1), T(0)};
+  const double in = static_cast<double>(n_in), out = static_cast<double>(n_out), at = static_cast<double>(j);
+  double position = 0;
+  if (mode == Resample::linear) {
+    position = (at + 0.5) * in / out - 0.5;
+    if (position < 0) position = 0;
+  } else if (n_out > 1) {
+    position = at * (in - 1) / (out - 1);
+  }
+  int64_t i0 = static_cast<int64_t>(position);
+  if (i0 > n_in - 1) i0 = n_in - 1;
+  const double w1 = i0 + 1 < n_in ? position - static_cast<double>(i0) : 0.0;
+  return {i0, static_cast<T>(1 - w1), static_cast<T>(w1)};
+}
 
 namespace cpu {
 

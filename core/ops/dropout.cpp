@@ -4,6 +4,7 @@
 #include "core/ops/contract.h"
 #include "core/ops/dispatch.h"
 #include "core/ops/iteration.h"
+#include "cuda/kernels/dropout.h"
 
 namespace tenon {
 namespace {
@@ -12,11 +13,10 @@ void check(const char* op, const Tensor& x, double p) {
   TENON_CHECK(x.defined(), op, ": undefined tensor");
   TENON_CHECK(is_floating(x.dtype()), op, ": expects float32 or float64, got ", x.str());
   TENON_CHECK(p >= 0 && p <= 1, op, ": expects p in [0, 1], got ", p);
-  require_host(op, x);
 }
 
 Dropped drop(const Tensor& x, const Shape& mask_shape, double p, Generator& generator) {
-  Tensor mask = random_bernoulli(mask_shape, generator, 1 - p);
+  Tensor mask = random_bernoulli(mask_shape, generator, 1 - p, x.device());
   return {dropout_with_mask(x, mask, p), mask};
 }
 
@@ -46,8 +46,8 @@ Tensor dropout_with_mask(const Tensor& x, const Tensor& mask, double p) {
   Tensor y = Tensor::empty_like(x);
   if (y.is_empty()) return y;
   // Nothing is kept for p = 1, so the scale does not matter; it must only be finite.
-  cpu::dropout_with_mask(make_loop<3>({&y, &x, &whole}), x.dtype(), y.raw(), x.raw(), whole.data<uint8_t>(),
-                         p < 1 ? 1 / (1 - p) : 0);
+  TENON_DISPATCH(x.device(), dropout_with_mask, make_loop<3>({&y, &x, &whole}), x.dtype(), y.raw(), x.raw(),
+                 static_cast<const uint8_t*>(whole.raw()), p < 1 ? 1 / (1 - p) : 0);
   return y;
 }
 

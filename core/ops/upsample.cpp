@@ -5,6 +5,7 @@
 #include "core/cpu/upsample.h"
 #include "core/ops/contract.h"
 #include "core/ops/dispatch.h"
+#include "cuda/kernels/upsample.h"
 
 namespace tenon {
 namespace {
@@ -15,7 +16,6 @@ void check(const char* op, const Tensor& x) {
   TENON_CHECK(x.rank() >= 3 && x.rank() <= 5, op, ": expects [N, C, (D, (H,)) W], got ", x.str());
   for (int i = 2; i < x.rank(); ++i)
     TENON_CHECK(x.shape()[i] >= 1, op, ": no elements along axis ", i, " of ", x.str());
-  require_host(op, x);
 }
 
 // One axis of x with `extent` elements.
@@ -31,9 +31,9 @@ Tensor resized(const Tensor& x, int axis, int64_t extent, Resample mode, bool tr
   ResampleBlock block{y.numel() / (extent * inner), x.shape()[axis], extent, inner};
   if (transposed) {
     std::swap(block.n_in, block.n_out);
-    cpu::resample_transposed(mode, block, x.dtype(), y.raw(), x.raw());
+    TENON_DISPATCH(x.device(), resample_transposed, mode, block, x.dtype(), y.raw(), x.raw());
   } else {
-    cpu::resample(mode, block, x.dtype(), y.raw(), x.raw());
+    TENON_DISPATCH(x.device(), resample, mode, block, x.dtype(), y.raw(), x.raw());
   }
   return y;
 }

@@ -1,0 +1,38 @@
+// Dropout: a loop over y, x and the mask, which may be broadcast. The mask is drawn on the device
+// (cuda/kernels/random.cu), with the host's bits.
+//
+// Bound: memory. A dense float32 element moves 9 bytes for one flop.
+#include "core/ops/contract.h"
+#include "cuda/kernels/dropout.h"
+#include "cuda/kernels/loop_kernel.h"
+
+namespace tenon::cuda {
+namespace {
+
+template <class T>
+struct DropoutBody {
+  T* y;
+  const T* x;
+  const uint8_t* mask;
+  T scale;
+  TENON_HD void operator()(const int64_t (&offset)[3]) const {
+    y[offset[0]] = mask[offset[2]] ? scale * x[offset[1]] : T(0);
+  }
+};
+
+}  // namespace
+
+void dropout_with_mask(const Loop<3>& loop, DType dtype, void* y, const void* x, const uint8_t* mask,
+                       double scale) {
+  visit_floating("dropout", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    launch_loop("dropout", loop,
+                DropoutBody<T>{static_cast<T*>(y), static_cast<const T*>(x), mask, static_cast<T>(scale)});
+  });
+}
+
+}  // namespace tenon::cuda
+
+TENON_CUDA_ENTRY(dropout)
+TENON_CUDA_ENTRY(dropout_channels)
+TENON_CUDA_ENTRY(dropout_with_mask)
