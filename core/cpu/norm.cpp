@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/cpu/walk.h"
 #include "core/math.h"
 #include "core/parallel.h"
 
@@ -285,6 +286,21 @@ void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, vo
     backward_typed(block, eps, static_cast<T*>(dx), static_cast<T*>(dweight), static_cast<T*>(dbias),
                    static_cast<const T*>(g), static_cast<const T*>(x), mean, variance,
                    static_cast<const T*>(weight));
+  });
+}
+
+void move_statistic(const Loop<2>& loop, DType dtype, void* running, const double* batch, double momentum,
+                    double scale) {
+  visit_floating("update_running_statistics", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const int64_t *step_running = loop.stride[0], *step_batch = loop.stride[1];
+    const int inner = loop.rank - 1;
+    walk(loop, grain_for_bytes(2 * sizeof(T) + 8), [&](const int64_t(&offset)[2], int64_t n) {
+      for (int64_t i = 0; i < n; ++i) {
+        T& at = static_cast<T*>(running)[offset[0] + i * step_running[inner]];
+        at = moved_statistic(at, batch[offset[1] + i * step_batch[inner]], momentum, scale);
+      }
+    });
   });
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "core/loop.h"
 
 namespace tenon {
 
@@ -16,6 +17,12 @@ struct NormBlock {
   int64_t sets() const { return samples * channels / per_set; }
   int64_t count() const { return per_set * outer * inner; }  ///< numbers in a set
 };
+
+/// A running statistic after one batch more.
+template <class T>
+TENON_HD T moved_statistic(T running, double batch, double momentum, double scale) {
+  return static_cast<T>(math::fma(momentum * scale, batch, (1 - momentum) * static_cast<double>(running)));
+}
 
 namespace cpu {
 
@@ -33,6 +40,9 @@ void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const 
 void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, void* dweight, void* dbias,
                    const void* g, const void* x, const double* mean, const double* variance,
                    const void* weight);
+/// running <- (1 - momentum) running + momentum scale batch. Operands: running, batch.
+void move_statistic(const Loop<2>& loop, DType dtype, void* running, const double* batch, double momentum,
+                    double scale);
 
 }  // namespace cpu
 }  // namespace tenon

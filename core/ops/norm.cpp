@@ -4,6 +4,7 @@
 #include "core/ops/contract.h"
 #include "core/ops/dispatch.h"
 #include "core/ops/elementwise.h"
+#include "core/ops/iteration.h"
 #include "cuda/kernels/norm.h"
 
 namespace tenon {
@@ -149,8 +150,10 @@ void update_running_statistics(const Tensor& running_mean, const Tensor& running
     TENON_CHECK(running.defined() && batch.defined(), op, ": undefined tensor");
     TENON_CHECK(running.shape() == batch.shape() && is_floating(running.dtype()), op,
                 ": expects running statistics ", batch.shape(), ", got ", running.str());
-    running.copy_(
-        add(affine(running.to(float64), 1 - momentum, 0), affine(batch.to(float64), momentum * scale, 0)));
+    check_same_device(op, running, batch);
+    const Tensor given = batch.to(float64);
+    TENON_DISPATCH(running.device(), move_statistic, make_loop<2>({&running, &given}), running.dtype(),
+                   running.raw(), static_cast<const double*>(given.raw()), momentum, scale);
     running.bump_version(op);
   };
   update(running_mean, mean, 1);

@@ -17,6 +17,7 @@
 #include "core/math.h"
 #include "core/ops/contract.h"
 #include "cuda/kernels/linear.h"
+#include "cuda/kernels/loop_kernel.h"
 #include "cuda/kernels/norm.h"
 #include "cuda/kernels/team.h"
 #include "cuda/runtime/scratch.h"
@@ -57,8 +58,7 @@ struct Parts {
     const int64_t parts = std::min(most, wanted);
     if (parts <= 1) return;
     runs = std::max<int64_t>(1, block.outer / parts);
-    down = std::min<int64_t>((block.outer + runs - 1) / runs, 65535);
-    runs = (block.outer + down - 1) / down;
+    down = (block.outer + runs - 1) / runs;
     if (down >= parts) return;
     length = std::max<int64_t>(1, block.inner * down / parts);
     across = (block.inner + length - 1) / length;
@@ -288,7 +288,7 @@ void column_sums(const char* name, const NormBlock& block, Sums* sums, const T* 
                  const double* mean) {
   const int64_t columns = block.samples * block.channels;
   const bool rows = block.inner == 1;
-  Dim3 shape = team_shape(block.outer * block.inner, 8);
+  Dim3 shape = team_shape(block.outer * block.inner, 32);
   int64_t blocks = 0, strips = 1;
   if (rows) {
     unsigned side = 1;
@@ -314,6 +314,16 @@ void column_sums(const char* name, const NormBlock& block, Sums* sums, const T* 
   }
   if (!whole) launch_teams(name, join_parts_kernel, columns, parts.count(), columns, parts.count(), sums, to);
 }
+
+template <class T>
+struct MoveBody {
+  T* running;
+  const double* batch;
+  double momentum, scale;
+  TENON_HD void operator()(const int64_t (&offset)[2]) const {
+    running[offset[0]] = moved_statistic(running[offset[0]], batch[offset[1]], momentum, scale);
+  }
+};
 
 Scratch scratch_of_sums(int64_t count) { return Scratch(static_cast<size_t>(count) * sizeof(Sums)); }
 
@@ -367,13 +377,21 @@ void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, vo
   });
 }
 
+void move_statistic(const Loop<2>& loop, DType dtype, void* running, const double* batch, double momentum,
+                    double scale) {
+  visit_floating("update_running_statistics", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    launch_loop("update_running_statistics", loop,
+                MoveBody<T>{static_cast<T*>(running), batch, momentum, scale});
+  });
+}
+
 }  // namespace tenon::cuda
 
 TENON_CUDA_ENTRY(batch_norm)
 TENON_CUDA_ENTRY(batch_norm_backward)
 TENON_CUDA_ENTRY(batch_norm_eval)
+TENON_CUDA_ENTRY(update_running_statistics)
 TENON_CUDA_ENTRY(group_norm)
 TENON_CUDA_ENTRY(group_norm_backward)
 TENON_CUDA_ENTRY(layer_norm)
-// Made of elementwise ops.
-TENON_CUDA_ENTRY(update_running_statistics)
