@@ -43,6 +43,16 @@ NVCCFLAGS := $(NVCC_LANGUAGE) -Werror all-warnings \
   $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) -Xcompiler -fopenmp
 CPPFLAGS += -isystem $(CUDA_HOME)/include
 LDLIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread
+# NVIDIA's libraries, where they are (cuda/library/products.h): a build without them says so when asked for them.
+has_library = $(wildcard $(CUDA_HOME)/include/$(1))
+ifneq ($(call has_library,cublas_v2.h),)
+CPPFLAGS += -DTENON_CUBLAS
+LDLIBS += -lcublas
+endif
+ifneq ($(call has_library,cudnn.h),)
+CPPFLAGS += -DTENON_CUDNN
+LDLIBS += -lcudnn
+endif
 endif
 
 LIB_SRC := $(wildcard core/*.cpp core/ops/*.cpp core/cpu/*.cpp autograd/*.cpp autograd/ops/*.cpp data/*.cpp \
@@ -51,6 +61,7 @@ ifeq ($(CUDA),emulated)
 LIB_SRC += $(wildcard cuda/emulation/*.cpp)
 endif
 ifneq ($(CUDA),off)
+LIB_SRC += $(wildcard cuda/library/*.cpp)
 LIB_CU := $(wildcard cuda/kernels/*.cu)
 endif
 EXPERIMENT_SRC := $(filter-out %_main.cpp,$(wildcard papers/experiment/*.cpp))

@@ -21,6 +21,7 @@
 #include "core/ops/contract.h"
 #include "cuda/kernels/conv.h"
 #include "cuda/kernels/conv_product.h"
+#include "cuda/library/products.h"
 
 namespace tenon::cuda {
 namespace {
@@ -166,6 +167,7 @@ void run_gather(const char* name, const ConvGather& gather, int64_t c_count, voi
 }  // namespace
 
 void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias) {
+  if (settings().conv_by_cudnn) return library::conv(plan, dtype, y, x, weight, bias);
   check_span("conv", plan);
   visit_floating("conv", dtype, [&](auto tag) {
     run_gather<decltype(tag)>("conv", forward_gather(plan), plan.images * plan.y.image, y, weight, x, bias);
@@ -173,6 +175,7 @@ void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void*
 }
 
 void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void* g, const void* weight) {
+  if (settings().conv_by_cudnn) return library::conv_backward_input(plan, dtype, gx, g, weight);
   check_span("conv_backward_input", plan);
   int64_t phase[3], phases[3];
   for (int i = 0; i < 3; ++i) phases[i] = std::min(plan.stride[i], plan.in[i]);

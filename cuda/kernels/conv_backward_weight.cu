@@ -8,6 +8,7 @@
 #include "core/ops/contract.h"
 #include "cuda/kernels/conv.h"
 #include "cuda/kernels/conv_product.h"
+#include "cuda/library/products.h"
 
 namespace tenon::cuda {
 namespace {
@@ -46,6 +47,7 @@ ConvWeightGather weight_gather(const ConvPlan& plan) {
 }  // namespace
 
 void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const void* g, const void* x) {
+  if (settings().conv_by_cudnn) return library::conv_backward_weight(plan, dtype, gw, g, x);
   check_span("conv_backward_weight", plan);
   visit_floating("conv_backward_weight", dtype, [&](auto tag) {
     using T = decltype(tag);

@@ -24,18 +24,21 @@
 #include "cuda/kernels/parts.h"
 #include "cuda/kernels/team.h"
 #include "cuda/kernels/tile.h"
+#include "cuda/library/products.h"
 #include "cuda/runtime/scratch.h"
 #include "cuda/runtime/settings.h"
 
 namespace tenon::cuda {
 namespace {
 
-// C[i, j] = sum_k A[i, k] B[k, j], with a step for each index. Either side may be the rows.
+// C[i, j] = sum_k A[i, k] B[k, j], with a step for each index. Either side may be the rows. Steps are of 32 bits,
+// so that an address costs one multiplication and few registers.
 struct Product {
   int m, n, k;
-  int64_t a_m, a_k, b_k, b_n, c_m, c_n;
+  int a_m, a_k, b_k, b_n, c_m, c_n;
   Loop<3> batch;  // C, A, B
   int k_per_part;
+  int64_t first_item;  // of the launch, in the batch
 };
 
 // How the copies of an operand's piece run.
@@ -46,15 +49,15 @@ struct Copies {
 
 // Brings piece[k][i] = x[(first + i) * side_step + (k0 + k) * k_step], zero beyond the edges.
 template <class Tile, int kSide, int kPitch, class T>
-__device__ void copy_piece(T* piece, const T* x, Along along, int first, int extent, int64_t side_step,
-                           int k0, int k_end, int64_t k_step, int thread) {
+__device__ void copy_piece(T* piece, const T* x, Along along, int first, int extent, int side_step, int k0,
+                           int k_end, int k_step, int thread) {
   if (along == Along::side_by_16_bytes) {
     constexpr int kCount = 16 / sizeof(T), kAcross = kSide / kCount;
     using Several = Neighbours<T, kCount>;
     TENON_ROLLED for (int item = thread; item < kAcross * Tile::kK; item += Tile::kThreads) {
       const int i = item % kAcross * kCount, k = item / kAcross;
       copy_async(reinterpret_cast<Several*>(piece + k * kPitch + i),
-                 reinterpret_cast<const Several*>(x + first + i + (k0 + k) * k_step),
+                 reinterpret_cast<const Several*>(x + first + i + int64_t{k0 + k} * k_step),
                  first + i < extent && k0 + k < k_end);
     }
     return;
@@ -62,7 +65,7 @@ __device__ void copy_piece(T* piece, const T* x, Along along, int first, int ext
   TENON_ROLLED for (int item = thread; item < kSide * Tile::kK; item += Tile::kThreads) {
     const int i = along == Along::k ? item / Tile::kK : item % kSide;
     const int k = along == Along::k ? item % Tile::kK : item / kSide;
-    copy_async(piece + k * kPitch + i, x + (first + i) * side_step + (k0 + k) * k_step,
+    copy_async(piece + k * kPitch + i, x + int64_t{first + i} * side_step + int64_t{k0 + k} * k_step,
                first + i < extent && k0 + k < k_end);
   }
 }
@@ -99,43 +102,40 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   const int k_begin = static_cast<int>(blockIdx.y) * p.k_per_part;
   const int k_end = p.k - k_begin < p.k_per_part ? p.k : k_begin + p.k_per_part;
 
-  for (int64_t item = blockIdx.z; item < p.batch.numel; item += gridDim.z) {
-    int64_t offset[3];
-    p.batch.offsets_of(item, offset);
-    MatmulPieces<Tile, T> pieces{p,      copies,  a + offset[1], b + offset[2], row,
-                                 column, k_begin, k_end,         thread};
-    Sum sum;
-    multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces,
-                          sum);
-    T* to = c + offset[0];
-    int64_t c_m = p.c_m, c_n = p.c_n;
-    if (partial != nullptr) {
-      to = partial + (blockIdx.y * p.batch.numel + item) * p.m * p.n;
-      c_m = p.n, c_n = 1;
-    }
-    for (int i = 0; i < Sum::kRows; ++i)
-      for (int j = 0; j < Sum::kColumns; j += Sum::kColumnsTogether) {
-        const int r = row + Sum::row(thread, i), s = column + Sum::column(thread, j);
-        if (r >= p.m) continue;
-        using Several = Neighbours<T, Sum::kColumnsTogether>;
-        T* const at = to + r * c_m + s * c_n;
-        Several several;
-        for (int q = 0; q < Sum::kColumnsTogether; ++q) several.v[q] = sum.value(i, j + q);
-        if (c_n == 1 && s + Sum::kColumnsTogether <= p.n &&
-            reinterpret_cast<uintptr_t>(at) % alignof(Several) == 0) {
-          *reinterpret_cast<Several*>(at) = several;
-          continue;
-        }
-        for (int q = 0; q < Sum::kColumnsTogether; ++q)
-          if (s + q < p.n) at[q * c_n] = several.v[q];
-      }
+  const int64_t item = p.first_item + blockIdx.z;
+  int64_t offset[3];
+  p.batch.offsets_of(item, offset);
+  MatmulPieces<Tile, T> pieces{p, copies, a + offset[1], b + offset[2], row, column, k_begin, k_end, thread};
+  Sum sum;
+  multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces, sum);
+  T* to = c + offset[0];
+  int c_m = p.c_m, c_n = p.c_n;
+  if (partial != nullptr) {
+    to = partial + (blockIdx.y * p.batch.numel + item) * p.m * p.n;
+    c_m = p.n, c_n = 1;
   }
+  for (int i = 0; i < Sum::kRows; ++i)
+    for (int j = 0; j < Sum::kColumns; j += Sum::kColumnsTogether) {
+      const int r = row + Sum::row(thread, i), s = column + Sum::column(thread, j);
+      if (r >= p.m) continue;
+      using Several = Neighbours<T, Sum::kColumnsTogether>;
+      T* const at = to + int64_t{r} * c_m + int64_t{s} * c_n;
+      Several several;
+      for (int q = 0; q < Sum::kColumnsTogether; ++q) several.v[q] = sum.value(i, j + q);
+      if (c_n == 1 && s + Sum::kColumnsTogether <= p.n &&
+          reinterpret_cast<uintptr_t>(at) % alignof(Several) == 0) {
+        *reinterpret_cast<Several*>(at) = several;
+        continue;
+      }
+      for (int q = 0; q < Sum::kColumnsTogether; ++q)
+        if (s + q < p.n) at[int64_t{q} * c_n] = several.v[q];
+    }
 }
 
 // Where element i of a part, as [item][m][n], belongs in C.
 struct ProductPlace {
   int m, n;
-  int64_t c_m, c_n;
+  int c_m, c_n;
   Loop<3> batch;
   __device__ int64_t operator()(int64_t i) const {
     int64_t offset[3];
@@ -149,16 +149,15 @@ template <class T>
 __global__ void __launch_bounds__(kTeamThreads)
     dot_kernel(Product p, T* c, const T* __restrict__ a, const T* __restrict__ b) {
   const int64_t column = int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
-  for (int64_t item = blockIdx.z; item < p.batch.numel; item += gridDim.z) {
-    int64_t offset[3];
-    p.batch.offsets_of(item, offset);
-    T sum = T(0);
-    if (column < p.n)
-      for (int k = static_cast<int>(threadIdx.x); k < p.k; k += static_cast<int>(blockDim.x))
-        sum = math::fma(a[offset[1] + k * p.a_k], b[offset[2] + column * p.b_n + k], sum);
-    sum = across_team(sum, Plus());
-    if (column < p.n && threadIdx.x == 0) c[offset[0] + column * p.c_n] = sum;
-  }
+  const int64_t item = p.first_item + blockIdx.z;
+  int64_t offset[3];
+  p.batch.offsets_of(item, offset);
+  T sum = T(0);
+  if (column < p.n)
+    for (int k = static_cast<int>(threadIdx.x); k < p.k; k += static_cast<int>(blockDim.x))
+      sum = math::fma(a[offset[1] + int64_t{k} * p.a_k], b[offset[2] + column * p.b_n + k], sum);
+  sum = across_team(sum, Plus());
+  if (column < p.n && threadIdx.x == 0) c[offset[0] + column * p.c_n] = sum;
 }
 
 // One row, B with stride 1 along the row: a lane for each element of C, eight warps of a block (and the parts,
@@ -172,28 +171,32 @@ __global__ void __launch_bounds__(32 * kSharers)
   const int64_t column = int64_t{blockIdx.x} * 32 + lane;
   const int k_begin = static_cast<int>(blockIdx.y) * p.k_per_part;
   const int k_end = p.k - k_begin < p.k_per_part ? p.k : k_begin + p.k_per_part;
-  for (int64_t item = blockIdx.z; item < p.batch.numel; item += gridDim.z) {
-    int64_t offset[3];
-    p.batch.offsets_of(item, offset);
-    T sum = T(0);
-    if (column < p.n)
-      for (int k = k_begin + sharer; k < k_end; k += kSharers)
-        sum = math::fma(a[offset[1] + k * p.a_k], b[offset[2] + k * p.b_k + column], sum);
-    sums[sharer * 32 + lane] = sum;
-    __syncthreads();
-    if (sharer == 0 && column < p.n) {
-      for (int s = 1; s < kSharers; ++s) sum += sums[s * 32 + lane];
-      if (partial != nullptr) {
-        partial[(blockIdx.y * p.batch.numel + item) * p.n + column] = sum;
-      } else {
-        c[offset[0] + column * p.c_n] = sum;
-      }
+  const int64_t item = p.first_item + blockIdx.z;
+  int64_t offset[3];
+  p.batch.offsets_of(item, offset);
+  T sum = T(0);
+  if (column < p.n)
+    for (int k = k_begin + sharer; k < k_end; k += kSharers)
+      sum = math::fma(a[offset[1] + int64_t{k} * p.a_k], b[offset[2] + int64_t{k} * p.b_k + column], sum);
+  sums[sharer * 32 + lane] = sum;
+  __syncthreads();
+  if (sharer == 0 && column < p.n) {
+    for (int s = 1; s < kSharers; ++s) sum += sums[s * 32 + lane];
+    if (partial != nullptr) {
+      partial[(blockIdx.y * p.batch.numel + item) * p.n + column] = sum;
+    } else {
+      c[offset[0] + column * p.c_n] = sum;
     }
-    __syncthreads();  // before the sums are overwritten
   }
 }
 
-unsigned batches(const Product& p) { return static_cast<unsigned>(std::min<int64_t>(p.batch.numel, 65535)); }
+// Launches take up to 65535 items each: calls f(p, items) for each launch.
+template <class F>
+void over_batch(Product p, F&& f) {
+  constexpr int64_t kMost = 65535;
+  for (p.first_item = 0; p.first_item < p.batch.numel; p.first_item += kMost)
+    f(p, static_cast<unsigned>(std::min(kMost, p.batch.numel - p.first_item)));
+}
 
 // Calls f(partial, parts) with memory for the parts (null if there is one), then joins them.
 template <class T, class F>
@@ -211,24 +214,27 @@ template <class T>
 void run_row(Product& p, T* c, const T* a, const T* b) {
   if (p.b_k == 1) {
     const Dim3 block = team_shape(p.k, 8);
-    launch("matmul_dot", dot_kernel<T>, {team_blocks("matmul", p.n, block), 1, batches(p)}, block, 0, p, c, a,
-           b);
-    return;
+    return over_batch(p, [&](const Product& some, unsigned items) {
+      launch("matmul_dot", dot_kernel<T>, {team_blocks("matmul", p.n, block), 1, items}, block, 0, some, c, a,
+             b);
+    });
   }
   constexpr int64_t kThreads = 32 * kSharers, kLeast = 128;
   const int64_t blocks = divide_up(p.n, 32);
   in_parts(p, parts_of(blocks * p.batch.numel, kThreads, p.k, kLeast), kSharers, c,
            [&](T* partial, unsigned parts) {
-             launch("matmul_row", row_kernel<T>, {static_cast<unsigned>(blocks), parts, batches(p)},
-                    {32, kSharers}, 0, p, c, partial, a, b);
+             over_batch(p, [&](const Product& some, unsigned items) {
+               launch("matmul_row", row_kernel<T>, {static_cast<unsigned>(blocks), parts, items},
+                      {32, kSharers}, 0, some, c, partial, a, b);
+             });
            });
 }
 
 // 16 bytes at a time if no such piece of the operand crosses an edge or lies askew.
 template <class T>
-Along along(const T* x, int64_t side_step, int64_t side, int64_t k_step, const Loop<3>& batch, int operand) {
+Along along(const T* x, int side_step, int side, int k_step, const Loop<3>& batch, int operand) {
   if (k_step == 1 && side_step != 1) return Along::k;
-  constexpr int64_t kCount = 16 / sizeof(T);
+  constexpr int kCount = 16 / sizeof(T);
   bool even = side_step == 1 && side % kCount == 0 && k_step % kCount == 0 &&
               reinterpret_cast<uintptr_t>(x) % 16 == 0;
   for (int i = 0; i < batch.rank; ++i) even = even && batch.stride[operand][i] % kCount == 0;
@@ -246,16 +252,26 @@ void run_tiles(Product& p, T* c, const T* a, const T* b) {
     TENON_CHECK(tiles <= 0x7fffffff, "matmul: a result of ", p.m, " x ", p.n, " is too large for one launch");
     in_parts(p, parts_of(tiles * p.batch.numel, Shape::kThreads, p.k, kLeast), Shape::kK, c,
              [&](T* partial, unsigned parts) {
-               launch("matmul", matmul_kernel<Shape, Sum, T>,
-                      {static_cast<unsigned>(tiles), parts, batches(p)}, {Shape::kThreads}, 0, p, copies, c,
-                      partial, a, b);
+               over_batch(p, [&](const Product& some, unsigned items) {
+                 launch("matmul", matmul_kernel<Shape, Sum, T>, {static_cast<unsigned>(tiles), parts, items},
+                        {Shape::kThreads}, 0, some, copies, c, partial, a, b);
+               });
              });
   });
 }
 
+int narrow(int64_t value) {
+  TENON_CHECK(value <= 0x7fffffff, "matmul: the CUDA kernel expects extents and steps below 2^31, got ",
+              value);
+  return static_cast<int>(value);
+}
+
 // C^T = B^T A^T.
 Product transposed(const Product& p) {
-  Product t{p.n, p.m, p.k, p.b_n, p.b_k, p.a_k, p.a_m, p.c_n, p.c_m, p.batch, p.k};
+  Product t = p;
+  t.m = p.n, t.n = p.m;
+  t.a_m = p.b_n, t.a_k = p.b_k, t.b_k = p.a_k, t.b_n = p.a_m;
+  t.c_m = p.c_n, t.c_n = p.c_m;
   for (int i = 0; i < p.batch.rank; ++i) std::swap(t.batch.stride[1][i], t.batch.stride[2][i]);
   return t;
 }
@@ -263,12 +279,17 @@ Product transposed(const Product& p) {
 }  // namespace
 
 void matmul(const MatmulPlan& plan, DType dtype, void* c, const void* a, const void* b) {
+  if (settings().matmul_by_cublas) return library::matmul(plan, dtype, c, a, b);
   visit_floating("matmul", dtype, [&](auto tag) {
     using T = decltype(tag);
-    const int m = static_cast<int>(plan.m), n = static_cast<int>(plan.n), k = static_cast<int>(plan.k);
-    Product p{m, n, k, plan.a_row, plan.a_column, plan.b_row, plan.b_column, plan.c_row, 1, plan.batch, k};
+    Product p{};
+    p.m = narrow(plan.m), p.n = narrow(plan.n), p.k = p.k_per_part = narrow(plan.k);
+    p.a_m = narrow(plan.a_row), p.a_k = narrow(plan.a_column);
+    p.b_k = narrow(plan.b_row), p.b_n = narrow(plan.b_column);
+    p.c_m = narrow(plan.c_row), p.c_n = 1;
+    p.batch = plan.batch;
     const T *first = static_cast<const T*>(a), *second = static_cast<const T*>(b);
-    if (n < m && n <= 32) p = transposed(p), std::swap(first, second);
+    if (p.n < p.m && p.n <= 32) p = transposed(p), std::swap(first, second);
     if (p.m == 1) return run_row(p, static_cast<T*>(c), first, second);
     run_tiles(p, static_cast<T*>(c), first, second);
   });

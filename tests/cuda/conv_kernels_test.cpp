@@ -4,7 +4,6 @@
 #if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
 
 #include "core/ops/conv.h"
-#include "cuda/runtime/settings.h"
 #include "tests/cuda/on_both_devices.h"
 
 namespace tenon {
@@ -124,9 +123,7 @@ TEST_CASE("cuda kernels: convolutions of few rows, a thread a position") {
 }
 
 TEST_CASE("cuda kernels: convolutions in TF32 keep small integers") {
-  cuda::Settings chosen = cuda::settings();
-  chosen.tf32 = true;
-  const cuda::Settings before = cuda::set_settings(chosen);
+  const cuda::WithSettings chosen({.tf32 = true});
   check_cases({{2, 6, 16, {15, 14}, {3, 3}, {.padding = {1}}},
                {1, 20, 30, {12, 9}, {3, 3}, {.stride = {2}, .padding = {1}}},
                {1, 40, 64, {7, 9}, {2, 3}, {}},
@@ -140,7 +137,6 @@ TEST_CASE("cuda kernels: convolutions in TF32 keep small integers") {
                 "conv",
                 "conv_backward_input"}},
               7);
-  cuda::set_settings(before);
 }
 
 }  // namespace tenon

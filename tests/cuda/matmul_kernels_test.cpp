@@ -4,7 +4,6 @@
 #if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
 
 #include "core/ops/matmul.h"
-#include "cuda/runtime/settings.h"
 #include "tests/cuda/on_both_devices.h"
 
 namespace tenon {
@@ -91,9 +90,7 @@ TEST_CASE("cuda kernels: matmul batched and broadcast") {
 
 TEST_CASE("cuda kernels: matmul in TF32 rounds its operands and keeps small integers") {
   if (cuda::skip_without_device()) return;
-  cuda::Settings chosen = cuda::settings();
-  chosen.tf32 = true;
-  const cuda::Settings before = cuda::set_settings(chosen);
+  const cuda::WithSettings chosen({.tf32 = true});
   check_all({{5, 300, 20, "matmul"},
              {30, 260, 9, "matmul"},
              {64, 128, 8, "matmul"},
@@ -105,7 +102,6 @@ TEST_CASE("cuda kernels: matmul in TF32 rounds its operands and keeps small inte
   const Tensor x = Tensor::full({3, 1}, 1 + 0x1p-11, float32, Device::cuda());
   const Tensor y = matmul(x, Tensor::full({1, 2}, 1 + 0x1p-12, float32, Device::cuda()));
   CHECK(y.to(Device::cpu()).to_vector<float>() == std::vector<float>(6, 1 + 0x1p-10f));
-  cuda::set_settings(before);
 }
 
 }  // namespace tenon

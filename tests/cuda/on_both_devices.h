@@ -9,9 +9,24 @@
 #include <vector>
 
 #include "core/ops/elementwise.h"
+#include "cuda/runtime/settings.h"
 #include "tests/cuda/device_array.h"
 
 namespace tenon {
+
+namespace cuda {
+/// Other settings for the lifetime of this.
+class WithSettings {
+ public:
+  explicit WithSettings(const Settings& settings) : before_(set_settings(settings)) {}
+  ~WithSettings() { set_settings(before_); }
+  WithSettings(const WithSettings&) = delete;
+  WithSettings& operator=(const WithSettings&) = delete;
+
+ private:
+  Settings before_;
+};
+}  // namespace cuda
 
 /// Integers in [-8, 8].
 inline Tensor integers(const Shape& shape, DType dtype, std::mt19937_64& random) {

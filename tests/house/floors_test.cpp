@@ -42,7 +42,10 @@ const std::vector<Room>& rooms() {
       {"core/", {"core/ops/", "cuda/runtime/device_runtime.h"}},
       // A CUDA kernel shares the contract of its CPU twin (structs of arguments), and names its ops in the
       // list.
-      {"cuda/kernels/", {"core/", "core/cpu/", "cuda/runtime/", "core/ops/contract.h", "core/ops/list.inc"}},
+      {"cuda/kernels/",
+       {"core/", "core/cpu/", "cuda/runtime/", "cuda/library/", "core/ops/contract.h", "core/ops/list.inc"}},
+      // NVIDIA's libraries, behind the contracts of our kernels.
+      {"cuda/library/", {"core/", "core/cpu/", "cuda/runtime/"}},
       // The emulation stands in for the runtime's launches, and is built on its memory.
       {"cuda/runtime/", {"core/", "cuda/emulation/"}},
       {"cuda/emulation/", {"core/", "cuda/runtime/"}},
@@ -190,6 +193,8 @@ TEST_CASE("house: heavy headers stand in the one file that needs them") {
       {"omp.h", {"core/parallel.cpp"}},
       {"boost/", {"cuda/emulation/fiber.h"}},
       {"cuda_runtime", {"cuda/runtime/"}},
+      {"cublas", {"cuda/library/cublas.cpp"}},
+      {"cudnn", {"cuda/library/cudnn.cpp"}},
       {"png.h", {"data/", "papers/experiment/", "tests/"}},
       {"jpeglib.h", {"data/", "tests/"}},
       {"zlib.h", {"data/", "tests/"}},
