@@ -14,8 +14,6 @@
 // nonzero: a block counts the elements of a chunk of 8192, a scan of the counts tells where each chunk's
 // positions begin, and the block writes them: the chunk again in pieces of 256, in which the rank of an element
 // comes of a ballot. Bound: memory; x is read twice, 8 bytes are written for each position.
-#include "cuda/kernels/index.h"
-
 #include <bit>
 #include <optional>
 
@@ -23,6 +21,7 @@
 #include "core/reducers.h"
 #include "cuda/kernels/block_scan.h"
 #include "cuda/kernels/block_sum.h"
+#include "cuda/kernels/index.h"
 #include "cuda/kernels/loop_kernel.h"
 #include "cuda/runtime/error_flag.h"
 #include "cuda/runtime/scratch.h"
@@ -239,7 +238,8 @@ void gather(const Loop<3>& loop, int64_t step, DType dtype, void* y, const int64
 void scatter_add(const Lines<3>& lines, DType dtype, void* y, const int64_t* index, const void* source) {
   const int64_t extent = lines.count[0];
   std::optional<Buckets> buckets;
-  if (lines.count[1] > kFewIndices) buckets.emplace(lines.starts, 1, lines.step[1], lines.count[1], extent, index);
+  if (lines.count[1] > kFewIndices)
+    buckets.emplace(lines.starts, 1, lines.step[1], lines.count[1], extent, index);
   const Buckets::View view = buckets ? buckets->view() : Buckets::View();
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
@@ -265,7 +265,8 @@ int64_t nonzero_starts(int64_t n, DType dtype, const void* x, int64_t* starts) {
   const unsigned chunks = chunks_of(n);
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
-    launch("count_nonzero", count_nonzero_kernel<T>, {chunks}, {kScanThreads}, 0, static_cast<const T*>(x), n, starts);
+    launch("count_nonzero", count_nonzero_kernel<T>, {chunks}, {kScanThreads}, 0, static_cast<const T*>(x), n,
+           starts);
   });
   const Scratch total(sizeof(int64_t));
   launch("nonzero_scan", scan_rows_kernel<int64_t>, {1}, {kScanThreads}, 0, starts, int64_t{chunks},
@@ -276,8 +277,8 @@ int64_t nonzero_starts(int64_t n, DType dtype, const void* x, int64_t* starts) {
 void nonzero(int64_t n, DType dtype, const void* x, const int64_t* starts, int64_t* positions) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
-    launch("nonzero", nonzero_kernel<T>, {chunks_of(n)}, {kScanThreads}, 0, static_cast<const T*>(x), n, starts,
-           positions);
+    launch("nonzero", nonzero_kernel<T>, {chunks_of(n)}, {kScanThreads}, 0, static_cast<const T*>(x), n,
+           starts, positions);
   });
 }
 

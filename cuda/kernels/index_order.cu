@@ -34,7 +34,7 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // ---- sort -------------------------------------------------------------------------------------------
 
-constexpr int kTile = 2048;     // elements that a block sorts, at most
+constexpr int kTile = 2048;      // elements that a block sorts, at most
 constexpr int kSmallTile = 512;  // for short lines: at least
 constexpr int kMergeThreads = 256, kPerThread = kTile / kMergeThreads;
 
@@ -133,7 +133,8 @@ __global__ void __launch_bounds__(kMergeThreads)
   }
   int64_t b = diagonal - a;
   for (; out < end; ++out) {
-    const bool take_a = b >= b_count || (a < a_count && sorts_before(item(a_first + a), item(b_first + b), descending));
+    const bool take_a =
+        b >= b_count || (a < a_count && sorts_before(item(a_first + a), item(b_first + b), descending));
     const Item<T> next = take_a ? item(a_first + a++) : item(b_first + b++);
     values[offset[0] + out * lines.step[0]] = next.value;
     positions[offset[1] + out * lines.step[1]] = next.at;
@@ -161,7 +162,8 @@ Lines<4> merge_lines(const Lines<3>& lines, bool to_result) {
 }
 
 template <class T>
-void sort_short(const Lines<3>& lines, int width, bool descending, T* values, int64_t* positions, const T* x) {
+void sort_short(const Lines<3>& lines, int width, bool descending, T* values, int64_t* positions,
+                const T* x) {
   const int slots = std::max(width, kSmallTile);
   const int64_t runs = lines.starts.numel * ceil_div(lines.count[2], width);
   launch("sort_tile", sort_tile_kernel<T>, {grid("sort", ceil_div(runs, slots / width))},
@@ -171,8 +173,10 @@ void sort_short(const Lines<3>& lines, int width, bool descending, T* values, in
 template <class T>
 void sort_long(const Lines<3>& lines, bool descending, T* values, int64_t* positions, const T* x) {
   const int64_t count = lines.count[2], total = lines.starts.numel * count;
-  const Scratch values_a(static_cast<size_t>(total) * sizeof(T)), values_b(static_cast<size_t>(total) * sizeof(T));
-  const Scratch at_a(static_cast<size_t>(total) * sizeof(int64_t)), at_b(static_cast<size_t>(total) * sizeof(int64_t));
+  const Scratch values_a(static_cast<size_t>(total) * sizeof(T)),
+      values_b(static_cast<size_t>(total) * sizeof(T));
+  const Scratch at_a(static_cast<size_t>(total) * sizeof(int64_t)),
+      at_b(static_cast<size_t>(total) * sizeof(int64_t));
   T *from = values_a.as<T>(), *to = values_b.as<T>();
   int64_t *from_at = at_a.as<int64_t>(), *to_at = at_b.as<int64_t>();
 
@@ -187,8 +191,8 @@ void sort_long(const Lines<3>& lines, bool descending, T* values, int64_t* posit
   const unsigned blocks = grid("sort", lines.starts.numel * ceil_div(count, kTile));
   for (int64_t width = kTile; width < count; width *= 2) {
     const bool is_last = 2 * width >= count;
-    launch("sort_merge", merge_kernel<T>, {blocks}, {kMergeThreads}, 0, is_last ? last : between, width, descending,
-           is_last ? values : to, is_last ? positions : to_at, from, from_at);
+    launch("sort_merge", merge_kernel<T>, {blocks}, {kMergeThreads}, 0, is_last ? last : between, width,
+           descending, is_last ? values : to, is_last ? positions : to_at, from, from_at);
     std::swap(from, to);
     std::swap(from_at, to_at);
   }
@@ -247,7 +251,8 @@ __global__ void __launch_bounds__(kScanThreads)
   if (before != nullptr) start += before[blockIdx.x];
   TENON_UNROLL
   for (int64_t k = 0; k < kScanPerThread; ++k)
-    if (first + k < count) y[offset[0] + index(first + k) * lines.step[0]] = static_cast<T>(start + running[k]);
+    if (first + k < count)
+      y[offset[0] + index(first + k) * lines.step[0]] = static_cast<T>(start + running[k]);
 }
 
 template <class T>
@@ -259,20 +264,21 @@ void run_cumsum(const Lines<2>& lines, bool reverse, T* y, const T* x) {
   const int64_t tiles = ceil_div(count, kScanTile);
   const unsigned blocks = grid("cumsum", number * tiles);
   const auto scan = [&](Sum<T>* tile_sums, const Sum<T>* before) {
-    launch("cumsum_tile", scan_tile_kernel<T>, {blocks}, {kScanThreads}, 0, lines, tiles, reverse, y, x, tile_sums,
-           before);
+    launch("cumsum_tile", scan_tile_kernel<T>, {blocks}, {kScanThreads}, 0, lines, tiles, reverse, y, x,
+           tile_sums, before);
   };
   if (tiles == 1) return scan(nullptr, nullptr);
   const Scratch sums(static_cast<size_t>(number * tiles) * sizeof(Sum<T>));
   scan(sums.as<Sum<T>>(), nullptr);
-  launch("cumsum_scan", scan_rows_kernel<Sum<T>>, {grid("cumsum", number)}, {kScanThreads}, 0, sums.as<Sum<T>>(), tiles,
-         nullptr);
+  launch("cumsum_scan", scan_rows_kernel<Sum<T>>, {grid("cumsum", number)}, {kScanThreads}, 0,
+         sums.as<Sum<T>>(), tiles, nullptr);
   scan(nullptr, sums.as<Sum<T>>());
 }
 
 }  // namespace
 
-void sort(const Lines<3>& lines, bool descending, DType dtype, void* values, int64_t* indices, const void* x) {
+void sort(const Lines<3>& lines, bool descending, DType dtype, void* values, int64_t* indices,
+          const void* x) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
     T* const to = static_cast<T*>(values);

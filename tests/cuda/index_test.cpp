@@ -52,8 +52,8 @@ TEST_CASE("cuda index: sort in tiles, several lines a tile, and merge passes") {
   std::mt19937_64 random(1);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (DType dtype : {float32, int64})
-    for (const Shape& shape : {Shape{70, 1}, Shape{70, 2}, Shape{40, 33}, Shape{3, 512}, Shape{2, 513}, Shape{2, 2048},
-                               Shape{2, 2049}, Shape{1, 9000}}) {
+    for (const Shape& shape : {Shape{70, 1}, Shape{70, 2}, Shape{40, 33}, Shape{3, 512}, Shape{2, 513},
+                               Shape{2, 2048}, Shape{2, 2049}, Shape{1, 9000}}) {
       CAPTURE(shape.str());
       const Tensor x = integers(shape, 50, dtype, random);
       if (dtype == float32)
@@ -76,8 +76,9 @@ TEST_CASE("cuda index: running sums in tiles, over tiles, and by lines") {
     int64_t axis;
     const char* kernel;
   };
-  const Case cases[] = {{{300, 16}, 1, "cumsum"},      {{20, 5000}, 0, "cumsum"},        {{3, 17}, 1, "cumsum_tile"},
-                        {{2, 2048}, 1, "cumsum_tile"}, {{2, 2049}, 1, "cumsum_tile"},    {{9000, 3}, 0, "cumsum_tile"}};
+  const Case cases[] = {{{300, 16}, 1, "cumsum"},      {{20, 5000}, 0, "cumsum"},
+                        {{3, 17}, 1, "cumsum_tile"},   {{2, 2048}, 1, "cumsum_tile"},
+                        {{2, 2049}, 1, "cumsum_tile"}, {{9000, 3}, 0, "cumsum_tile"}};
   for (DType dtype : {float32, int32})
     for (const Case& c : cases) {
       CAPTURE(c.shape.str());
@@ -92,14 +93,18 @@ TEST_CASE("cuda index: sums of few and of many indices, with repetitions and pla
   std::mt19937_64 random(3);
   for (int64_t count : {1, 32, 33, 2100}) {
     CAPTURE(count);
-    const Tensor source = integers({3, count}, 9, float32, random), index = integers({3, count}, 7, int64, random);
+    const Tensor source = integers({3, count}, 9, float32, random),
+                 index = integers({3, count}, 7, int64, random);
     check_on_both("scatter_add",
                   [&](Device device) { return scatter_add(source.to(device), 1, index.to(device), 9); });
-    check_on_both("scatter_add",
-                  [&](Device device) { return scatter_add(source.t().to(device), 0, index.t().to(device), 9); });
+    check_on_both("scatter_add", [&](Device device) {
+      return scatter_add(source.t().to(device), 0, index.t().to(device), 9);
+    });
     const Tensor list = integers({count}, 7, int64, random), rows = integers({count, 5}, 9, float32, random);
-    check_on_both("index_add", [&](Device device) { return index_add(rows.to(device), 0, list.to(device), 9); });
-    check_on_both("index_add", [&](Device device) { return index_add(rows.t().to(device), 1, list.to(device), 9); });
+    check_on_both("index_add",
+                  [&](Device device) { return index_add(rows.to(device), 0, list.to(device), 9); });
+    check_on_both("index_add",
+                  [&](Device device) { return index_add(rows.t().to(device), 1, list.to(device), 9); });
   }
 }
 
@@ -107,8 +112,10 @@ TEST_CASE("cuda index: sums have the bits of the host, whose order they keep") {
   if (cuda::skip_without_device()) return;
   Generator generator(1, 4);
   std::mt19937_64 random(4);
-  const Tensor source = random_normal({500, 3}, generator, 0, 1, float64), index = integers({500}, 3, int64, random);
-  check_on_both("index_add", [&](Device device) { return index_add(source.to(device), 0, index.to(device), 3); });
+  const Tensor source = random_normal({500, 3}, generator, 0, 1, float64),
+               index = integers({500}, 3, int64, random);
+  check_on_both("index_add",
+                [&](Device device) { return index_add(source.to(device), 0, index.to(device), 3); });
 }
 
 TEST_CASE("cuda index: nonzero at the ends of chunks") {
@@ -120,7 +127,8 @@ TEST_CASE("cuda index: nonzero at the ends of chunks") {
     check_on_both("nonzero", [&](Device device) { return nonzero(Tensor::ones({n}, uint8, device)); });
     if (n > 1) check_on_both("nonzero", [&](Device device) { return nonzero(x.to(device)); });
     if (n > 1)
-      check_on_both("gather", [&](Device device) { return masked_select(x.to(device), x.to(uint8).to(device)); });
+      check_on_both("gather",
+                    [&](Device device) { return masked_select(x.to(device), x.to(uint8).to(device)); });
   }
   CHECK(nonzero(Tensor::zeros({300}, float32, Device::cuda())).shape() == Shape{0});
 }
@@ -132,7 +140,8 @@ TEST_CASE("cuda index: an index out of range is refused as on the host") {
     const Tensor index = Tensor::from(std::vector<int64_t>{0, wrong, 2}).to(Device::cuda());
     const std::string message = concat("index ", wrong, " is out of range for an extent of 4");
     CHECK_THROWS_WITH_AS(index_select(x, 0, index), doctest::Contains(message.c_str()), Error);
-    CHECK_THROWS_WITH_AS(index_add(x.narrow(0, 0, 3), 0, index, 4), doctest::Contains(message.c_str()), Error);
+    CHECK_THROWS_WITH_AS(index_add(x.narrow(0, 0, 3), 0, index, 4), doctest::Contains(message.c_str()),
+                         Error);
   }
 }
 

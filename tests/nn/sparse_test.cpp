@@ -52,7 +52,8 @@ TEST_CASE("sparse layer: computes and differentiates as a Linear with zeros") {
   const CsrMatrix w = CsrMatrix::from_dense(dense.weight.value());
   CHECK_THROWS_WITH_AS(SparseLinear(w, Tensor::zeros({4})), doctest::Contains("bias [13]"), Error);
   SparseLinear layer(w);
-  CHECK_THROWS_WITH_AS(layer(Variable(Tensor::zeros({2, 3}))), doctest::Contains("[N, 20], got [2, 3]"), Error);
+  CHECK_THROWS_WITH_AS(layer(Variable(Tensor::zeros({2, 3}))), doctest::Contains("[N, 20], got [2, 3]"),
+                       Error);
   LayerUses uses;
   CHECK(layer.walk({3, 20}, uses) == Shape{3, 13});
   CHECK(uses[0].macs == 3 * w.pattern.entries());
