@@ -26,6 +26,8 @@ struct LoaderOptions {
 struct Batch {
   Tensor images;  ///< float32 [n, C, H, W]
   Tensor labels;  ///< int64 [n]
+  /// This batch if it is there already, else a copy. A loader makes its batches on the host.
+  Batch to(Device device) const { return {images.to(device), labels.to(device)}; }
 };
 
 /// The place of a batch in the endless sequence of epochs; save it to go on after a break.

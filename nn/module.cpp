@@ -119,6 +119,11 @@ void Module::to(Device device) {
   convert_all([&](const Tensor& t) { return t.to(device); });
 }
 
+Device Module::device() const {
+  const std::vector<Variable> all = parameters();
+  return all.empty() ? Device::cpu() : all.front().value().device();
+}
+
 void Module::to(DType dtype) {
   TENON_CHECK(is_floating(dtype), kind(), ": to: expects float32 or float64, got ", dtype);
   convert_all([&](const Tensor& t) { return is_floating(t.dtype()) ? t.to(dtype) : t; });

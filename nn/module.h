@@ -82,6 +82,8 @@ class Module {
   bool is_training() const { return training_; }
   /// Moves all parameters and buffers; gradients are dropped.
   void to(Device device);
+  /// Where its parameters lie: the device of the first one; the host if there is none.
+  Device device() const;
   /// Converts floating parameters and buffers; gradients are dropped. Throws unless float32 or float64.
   void to(DType dtype);
   void zero_grad();

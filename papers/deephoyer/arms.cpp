@@ -83,15 +83,21 @@ class Pair {
     }
   }
 
+  // On the device of the run.
+  std::shared_ptr<Sequential> placed(std::shared_ptr<Sequential> net) const {
+    net->to(plan_.device);
+    return net;
+  }
+
   std::shared_ptr<Sequential> dense_start() {
     const Recipe& dense = dense_recipe(recipe_.network);
-    auto net = make_network(recipe_.network, arm_.seed());
+    auto net = placed(make_network(recipe_.network, arm_.seed()));
     load_stage(*plan_.folder, dense, arm_.seed(), "dense", *net);
     return net;
   }
 
   void dense() {
-    auto net = make_network(recipe_.network, arm_.seed());
+    auto net = placed(make_network(recipe_.network, arm_.seed()));
     runner_.run(
         {.name = "dense", .epochs = epochs_.dense, .penalty = {}, .begin_epoch = {}, .extra_loss = {}}, *net);
     result_["final"] = accuracies(*net, *plan_.problem);
@@ -135,6 +141,7 @@ class Pair {
   void hard_concrete() {
     Generator generator(static_cast<uint64_t>(arm_.seed()));
     HardConcreteMlp gated({784, 300, 100, 10}, generator);
+    gated.to(plan_.device);
     auto net = dense_start();
     State start = gated.state();
     for (const auto& [name, weight] : net->state()) start[name] = weight;
@@ -158,7 +165,7 @@ class Pair {
 
   void from_scratch() {
     for (double point : recipe_.points) {
-      auto net = make_point_network(recipe_, point, arm_.seed());
+      auto net = placed(make_point_network(recipe_, point, arm_.seed()));
       Masks masks;
       if (recipe_.method == Method::random_mask) {
         auto dense = dense_start();
@@ -260,7 +267,7 @@ Masks random_masks(const Module& net, const Masks& like, int64_t seed) {
       const Tensor place = random_permutation(w.numel(), generator);
       keep = less(place, Tensor::scalar(static_cast<double>(kept), int64)).reshape(w.shape());
     }
-    masks.add(parameters[i], keep);
+    masks.add(parameters[i], keep.to(w.device()));
   }
   return masks;
 }

@@ -39,7 +39,8 @@ struct Plan {
   const Problem* problem = nullptr;
   experiment::RunFolder* folder = nullptr;
   experiment::Scale scale = experiment::Scale::kScaled;
-  std::ostream* out = nullptr;  ///< progress
+  std::ostream* out = nullptr;    ///< progress
+  Device device = Device::cpu();  ///< where networks are trained; what they left is measured on the host
 };
 
 /// Trains the pair, or goes on with it, and returns its accuracies (also in result.json): `before` (after the

@@ -27,14 +27,14 @@ void add_dense_arms(experiment::Options& options) {
 }
 
 int run(experiment::Options options) {
-  TENON_CHECK(options.device == "cpu", "deephoyer: runs on cpu, not on ", options.device);
+  const Device device = Device::parse(options.device);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   add_dense_arms(options);
   experiment::RunFolder folder(options.out, experiment::identity_json(options), options.resume);
   const deephoyer::Problem problem =
       deephoyer::load_problem(options.data, options.scale == experiment::Scale::kSmoke);
   std::cout << problem.description << std::endl;
-  const deephoyer::Plan plan{&problem, &folder, options.scale, &std::cout};
+  const deephoyer::Plan plan{&problem, &folder, options.scale, &std::cout, device};
   train(plan, options);
 
   const deephoyer::Facts facts = deephoyer::gather_facts(plan, options.arms, options.seed_list());

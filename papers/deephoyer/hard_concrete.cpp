@@ -26,7 +26,8 @@ HardConcreteMlp::HardConcreteMlp(const std::vector<int64_t>& widths, Generator& 
 Variable HardConcreteMlp::gate(size_t layer, int64_t samples) {
   const Variable& log_alpha = log_alpha_[layer];
   if (!is_training()) return Variable(open_gates(layer));
-  const Tensor u = random_uniform({samples, log_alpha.numel()}, noise_, 1e-6, 1 - 1e-6);
+  const Tensor u = random_uniform({samples, log_alpha.numel()}, noise_, 1e-6, 1 - 1e-6, log_alpha.dtype(),
+                                  log_alpha.value().device());
   const Variable logistic(sub(log(u), log(affine(u, -1, 1))));
   return clamp(sigmoid((logistic + log_alpha) / kBeta) * (kZeta - kGamma) + kGamma, 0, 1);
 }

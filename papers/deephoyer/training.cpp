@@ -48,10 +48,11 @@ double accuracy(Module& net, const Labelled& set) {
   net.eval();
   int64_t correct = 0;
   const int64_t count = set.labels.numel();
+  const Device device = net.device();
   for (int64_t i = 0; i < count; i += kEvaluationBatch) {
     const int64_t n = std::min(kEvaluationBatch, count - i);
-    const Variable logits = net(Variable(set.images.narrow(0, i, n)));
-    correct += count_correct(logits.value(), set.labels.narrow(0, i, n));
+    const Variable logits = net(Variable(set.images.narrow(0, i, n).to(device)));
+    correct += count_correct(logits.value(), set.labels.narrow(0, i, n).to(device));
   }
   net.train(was_training);
   return static_cast<double>(correct) / static_cast<double>(count);
@@ -133,6 +134,7 @@ void StageRunner::train(const Stage& stage, Module& net, const Masks* masks) {
 double StageRunner::train_epoch(const Stage& stage, Module& net, const Masks* masks, Optimizer& optimizer,
                                 DataLoader& loader) {
   const std::vector<Variable> parameters = net.parameters();
+  const Device device = net.device();
   net.train();
   double total = 0;
   for (Batch batch; loader.next(batch);) {
@@ -140,7 +142,8 @@ double StageRunner::train_epoch(const Stage& stage, Module& net, const Masks* ma
       throw Interrupted(
           concat(arm_.name(), ", seed ", arm_.seed(), ": stopped after ", epochs_done_, " epochs"));
     optimizer.zero_grad();
-    Variable loss = cross_entropy(net(Variable(batch.images)), batch.labels);
+    const Batch here = batch.to(device);
+    Variable loss = cross_entropy(net(Variable(here.images)), here.labels);
     total += loss.item() * static_cast<double>(batch.labels.numel());
     if (stage.extra_loss) loss = loss + stage.extra_loss();
     backward(loss);

@@ -68,7 +68,7 @@ class StageRunner {
 /// Learning rate of epoch `e` (from 0) of a stage.
 double lr_of(const Stage& stage, int64_t epoch);
 
-/// Fraction of `set` that the network gets right, in evaluation mode.
+/// Fraction of `set`, which may lie on another device, that the network gets right, in evaluation mode.
 double accuracy(Module& net, const Labelled& set);
 
 }  // namespace tenon::deephoyer

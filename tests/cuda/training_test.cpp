@@ -99,19 +99,20 @@ void check_trains_as_on_the_host(const Training& how) {
 
 TEST_CASE("cuda training: LeNet-300-100 with Adam under Hoyer-Square, and its checkpoint") {
   if (cuda::skip_without_device()) return;
-  const Training how{
-      .make = [](Generator& generator) { return make_lenet_300_100(generator); },
-      .optimizer =
-          [](const Module& net) {
-            return std::make_unique<Adam>(net.named_parameters(), AdamOptions{.lr = 1e-3, .weight_decay = 1e-4});
-          },
-      .images = {4, 1, 28, 28},
-      .regularise =
-          [](const std::vector<Variable>& parameters) {
-            std::vector<Tensor> weights, gradients;
-            for (const Variable& p : parameters) weights.push_back(p.value()), gradients.push_back(p.grad().value());
-            hoyer_square_gradient_add(weights, gradients, 1e-5);
-          }};
+  const Training how{.make = [](Generator& generator) { return make_lenet_300_100(generator); },
+                     .optimizer =
+                         [](const Module& net) {
+                           return std::make_unique<Adam>(net.named_parameters(),
+                                                         AdamOptions{.lr = 1e-3, .weight_decay = 1e-4});
+                         },
+                     .images = {4, 1, 28, 28},
+                     .regularise =
+                         [](const std::vector<Variable>& parameters) {
+                           std::vector<Tensor> weights, gradients;
+                           for (const Variable& p : parameters)
+                             weights.push_back(p.value()), gradients.push_back(p.grad().value());
+                           hoyer_square_gradient_add(weights, gradients, 1e-5);
+                         }};
   check_trains_as_on_the_host(how);
 
   // What the device saved, the host and the device go on with alike.
@@ -135,7 +136,8 @@ TEST_CASE("cuda training: LeNet-300-100 with Adam under Hoyer-Square, and its ch
     for (const auto& [name, tensor] : optimizer->state()) {
       const bool is_number = tensor.rank() == 0 || name == "lr" || name == "weight_decay";
       if (!is_number) CHECK(tensor.device() == device);
-      const Tensor a = tensor.to(Device::cpu()).to(float64), b = expected.at(name).to(Device::cpu()).to(float64);
+      const Tensor a = tensor.to(Device::cpu()).to(float64),
+                   b = expected.at(name).to(Device::cpu()).to(float64);
       CHECK(a.to_vector<double>() == b.to_vector<double>());
     }
   }
@@ -143,35 +145,36 @@ TEST_CASE("cuda training: LeNet-300-100 with Adam under Hoyer-Square, and its ch
 
 TEST_CASE("cuda training: LeNet-5 with Nesterov's momentum under group lasso") {
   if (cuda::skip_without_device()) return;
-  check_trains_as_on_the_host(
-      {.make = [](Generator& generator) { return make_lenet_5(generator); },
-       .optimizer =
-           [](const Module& net) {
-             return std::make_unique<SGD>(net.named_parameters(),
-                                          SgdOptions{.lr = 0.02, .momentum = 0.9, .nesterov = true});
-           },
-       .images = {2, 1, 28, 28},
-       .regularise =
-           [](const std::vector<Variable>& parameters) {
-             std::vector<Tensor> weights, gradients;
-             for (const Variable& p : parameters) {
-               if (p.rank() < 2) continue;
-               weights.push_back(p.value());
-               gradients.push_back(p.grad().value());
-             }
-             group_lasso_gradient_add(weights, gradients, {1e-4, 1e-4});
-           }});
+  check_trains_as_on_the_host({.make = [](Generator& generator) { return make_lenet_5(generator); },
+                               .optimizer =
+                                   [](const Module& net) {
+                                     return std::make_unique<SGD>(
+                                         net.named_parameters(),
+                                         SgdOptions{.lr = 0.02, .momentum = 0.9, .nesterov = true});
+                                   },
+                               .images = {2, 1, 28, 28},
+                               .regularise =
+                                   [](const std::vector<Variable>& parameters) {
+                                     std::vector<Tensor> weights, gradients;
+                                     for (const Variable& p : parameters) {
+                                       if (p.rank() < 2) continue;
+                                       weights.push_back(p.value());
+                                       gradients.push_back(p.grad().value());
+                                     }
+                                     group_lasso_gradient_add(weights, gradients, {1e-4, 1e-4});
+                                   }});
 }
 
 TEST_CASE("cuda training: a ResNet-8 for CIFAR with RMSprop") {
   if (cuda::skip_without_device()) return;
-  check_trains_as_on_the_host({.make = [](Generator& generator) { return make_cifar_resnet(8, 10, Block::basic, generator); },
-                               .optimizer =
-                                   [](const Module& net) {
-                                     return std::make_unique<RMSprop>(net.named_parameters(),
-                                                                      RmspropOptions{.lr = 1e-3, .momentum = 0.5});
-                                   },
-                               .images = {4, 3, 8, 8}});
+  check_trains_as_on_the_host(
+      {.make = [](Generator& generator) { return make_cifar_resnet(8, 10, Block::basic, generator); },
+       .optimizer =
+           [](const Module& net) {
+             return std::make_unique<RMSprop>(net.named_parameters(),
+                                              RmspropOptions{.lr = 1e-3, .momentum = 0.5});
+           },
+       .images = {4, 3, 8, 8}});
 }
 
 }  // namespace tenon

@@ -65,7 +65,7 @@ void run_in(const std::filesystem::path& path, int threads) {
   std::ostringstream progress;
   experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
   const Problem problem = made_up_problem();
-  const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress};
+  const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress, Device::cpu()};
   for (const char* arm : kArms) run_arm(plan, recipe_of(arm), 1);
   set_num_threads(before);
 }
@@ -132,6 +132,30 @@ TEST_CASE("deephoyer: a run that is killed with SIGKILL goes on to the same bits
   CHECK(killed >= 2);
   run_in(broken, 1);
   check_same_run(whole, broken);
+}
+
+TEST_CASE("deephoyer: on the CUDA device the arms take the same course as on the host") {
+  if (!Device::has_cuda()) {
+    MESSAGE("skipped: no device");
+    return;
+  }
+  const test::TemporaryFolder temporary;
+  Problem problem = made_up_problem();
+  problem.train.resize(100);
+  std::vector<double> losses[2];
+  for (Device device : {Device::cpu(), Device::cuda()}) {
+    std::ostringstream progress;
+    experiment::RunFolder folder(temporary.path() / device.str(), Json::object({{"data", "made up"}}), false);
+    const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress, device};
+    for (const char* arm : {"dense", "hs-2e-4", "l0-0.1"}) run_arm(plan, recipe_of(arm), 1);
+    std::istringstream log(text_of(folder.path() / "log.jsonl"));
+    for (std::string line; std::getline(log, line);)
+      losses[device.is_cuda() ? 1 : 0].push_back(Json::parse(line, "log.jsonl").at("loss").as_real());
+  }
+  REQUIRE(losses[0].size() == losses[1].size());
+  CHECK(losses[0].size() > 5);
+  for (size_t i = 0; i < losses[0].size(); ++i)
+    CHECK(losses[1][i] == doctest::Approx(losses[0][i]).epsilon(1e-3));
 }
 
 TEST_CASE("deephoyer: learning rates fall exponentially from the first to the last epoch") {
