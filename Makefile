@@ -4,6 +4,7 @@
 #   ARCH=native|x86-64-v3   instruction set (default: this machine's)
 #   CUDA=emulated|native|off   the CUDA device (default: emulated; native needs nvcc and a card to run)
 #   SAN=address|thread      sanitizers
+#   COUNTERS=1              kernels count their accesses (with CUDA=emulated; see make cuda-counters)
 
 ARCH ?= native
 CUDA ?= $(if $(wildcard /dev/nvidia0),native,emulated)
@@ -26,7 +27,7 @@ ifneq ($(filter-out address thread,$(SAN)),)
 $(error SAN expects address or thread, got '$(SAN)')
 endif
 
-VARIANT := $(ARCH)-cuda-$(CUDA)$(if $(SAN),-$(SAN))
+VARIANT := $(ARCH)-cuda-$(CUDA)$(if $(SAN),-$(SAN))$(if $(COUNTERS),-counters)
 B := build/$(VARIANT)
 
 include make/flags.mk

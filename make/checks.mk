@@ -1,6 +1,6 @@
 # Checks of the source and of what `make test` cannot see.
 
-.PHONY: asan cuda-asan cuda-race fuzz check-install check-build check-deep format lint size
+.PHONY: asan cuda-asan cuda-race cuda-counters fuzz check-install check-build check-deep format lint size
 
 #: asan | 10 min | the suite under the address and undefined-behaviour sanitizers
 asan:
@@ -15,6 +15,12 @@ cuda-asan:
 #: cuda-race | 6 min | the CUDA tests in the emulation under the thread sanitizer, each CUDA thread a thread to it
 cuda-race:
 	@$(MAKE) CUDA=emulated SAN=thread run-cuda-tests
+#: cuda-counters | 6 min | memory lines, bank conflicts, barriers of the CUDA kernels, counted in the emulation (build/cuda-counters.txt, .json)
+cuda-counters:
+	@$(MAKE) CUDA=emulated COUNTERS=1 run-cuda-counters
+.PHONY: run-cuda-counters
+run-cuda-counters: $(CUDA_TESTS)
+	@TENON_CUDA_COUNTERS=build/cuda-counters $(CUDA_TESTS) -tc="cuda counters*"
 # One host thread: the thread sanitizer does not see the order that OpenMP's run-time keeps.
 .PHONY: run-cuda-tests
 run-cuda-tests: $(CUDA_TESTS)
@@ -66,6 +72,7 @@ check-deep:
 	@$(MAKE) test
 	@$(MAKE) asan
 	@$(MAKE) cuda-race
+	@$(MAKE) cuda-counters
 	@$(MAKE) ARCH=x86-64-v3 run-tests
 	@for seed in 1 2 3; do TENON_CUDA_SCHEDULE_SEED=$$seed $(TESTS) -tc="*CUDA*,*cuda*" || exit 1; done
 	@$(MAKE) check-build

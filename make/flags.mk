@@ -110,6 +110,14 @@ ifeq ($(SAN),thread)
 $(B)/cuda/emulation/%.o: CXXFLAGS := $(filter-out -fsanitize=thread,$(CXXFLAGS)) -DTENON_THREAD_SANITIZER
 endif
 
+# Each load and store of a kernel calls a function, and the emulation supplies it.
+ifneq ($(COUNTERS),)
+$(B)/cuda/%.o $(B)/tests/cuda/%.o: CPPFLAGS += -DTENON_COUNTERS
+COUNTED := $(filter $(B)/cuda/kernels/%.cu.o $(B)/tests/cuda/counters_test.cpp.o,$(ALL_OBJ))
+$(COUNTED): CXXFLAGS += -fsanitize=thread -fno-optimize-sibling-calls
+$(COUNTED): OPT = -O2
+endif
+
 $(B)/%.cpp.o: %.cpp $(FLAGS_FILE) | installed
 	@mkdir -p $(@D)
 	@echo "  c++   $<"

@@ -47,6 +47,11 @@ bool PendingCopies::any(int thread) const { return !queues_[static_cast<size_t>(
 
 void start_copy(void* to, const void* from, size_t bytes) {
   BlockRunner& runner = BlockRunner::current("copy_async");
+  if (kAccessesCounted) {  // the kernel's code itself touches neither side
+    const void* const site = __builtin_return_address(0);
+    if (from != nullptr) runner.accesses().note(runner.thread(), from, bytes, false, site);
+    runner.accesses().note(runner.thread(), to, bytes, true, site);
+  }
   runner.copies().start(runner.thread(), to, from, bytes);
 }
 

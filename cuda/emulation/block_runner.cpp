@@ -44,6 +44,8 @@ Dim3 index_of(int thread, Dim3 extent) {
 
 }  // namespace
 
+BlockRunner* BlockRunner::running() { return current_runner; }
+
 BlockRunner& BlockRunner::current(const char* what) {
   TENON_CHECK(current_runner != nullptr, what, ": called outside a kernel");
   return *current_runner;
@@ -67,6 +69,11 @@ void BlockRunner::run(const Launch& launch, void (*body)(void*), void* context, 
     }
   }
   if (error_) abandon_waiting();
+  if (kAccessesCounted) {
+    accesses_.settle();
+    accesses_.counts.blocks = 1;
+    add_to_kernel_counts(launch.name, accesses_.counts);
+  }
   blocks_.advance();
   current_runner = outer;
   if (!error_) return;
@@ -93,6 +100,8 @@ void BlockRunner::reset(const Launch& launch, Dim3 block) {
 #if defined(__SANITIZE_ADDRESS__)
   ASAN_POISON_MEMORY_REGION(shared_memory_.get(), kSharedCapacity + kSharedAlignment);
 #endif
+  if (kAccessesCounted)
+    accesses_.begin_block(count_, shared_memory_.get(), kSharedCapacity + kSharedAlignment);
   dynamic_shared_ = launch.shared_bytes == 0 ? nullptr : allocate_shared(nullptr, launch.shared_bytes);
 }
 
@@ -238,6 +247,10 @@ void BlockRunner::block_barrier(const std::source_location& site) {
   }
   order_acquire(meeting);
   block_barrier_.advance();
+  if (kAccessesCounted) {
+    accesses_.settle();
+    ++accesses_.counts.barriers;
+  }
   waiting_ = 0;  // the last one: it goes on, the others in the next pass
   for (Thread& thread : threads_)
     if (thread.phase == Phase::at_barrier) thread.phase = Phase::ready;
@@ -311,6 +324,7 @@ void BlockRunner::arrive_at_collective(const char* what, unsigned mask, const st
 // ahead to the next collective overwrites nothing that another still has to read.
 void BlockRunner::complete_collective(int first, unsigned mask) {
   uint64_t bits = 0;
+  ++accesses_.counts.collectives;
   threads_[static_cast<size_t>(first + std::countr_zero(mask))].warp_barrier.advance();
   for (int i = 0; i < warpSize; ++i)
     if (mask >> i & 1u) bits |= (threads_[static_cast<size_t>(first + i)].value & 1u) << i;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "cuda/emulation/async_copy.h"
+#include "cuda/emulation/counters.h"
 #include "cuda/emulation/execution.h"
 #include "cuda/emulation/fiber.h"
 #include "cuda/emulation/race_order.h"
@@ -43,6 +44,8 @@ class BlockRunner {
 
   /// The runner of the block that runs on this host thread; throws Error outside a kernel.
   static BlockRunner& current(const char* what);
+  /// The same, or nullptr outside a kernel.
+  static BlockRunner* running();
 
   // What the running thread of the block may ask for; see execution.h.
   void* shared_array(const void* declaration, size_t bytes);
@@ -56,6 +59,7 @@ class BlockRunner {
   /// Linear index of the running thread in its block.
   int thread() const { return running_; }
   PendingCopies& copies() { return copies_; }
+  AccessLog& accesses() { return accesses_; }
 
  private:
   enum class Phase : unsigned char { fresh, ready, at_barrier, at_collective, finished };
@@ -126,6 +130,7 @@ class BlockRunner {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<int> idle_;  // workers without a thread
   PendingCopies copies_;
+  AccessLog accesses_;  // in builds with counters
 
   std::vector<SharedArray> shared_arrays_;
   std::unique_ptr<std::byte[]> shared_memory_;

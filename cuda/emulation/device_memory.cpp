@@ -57,13 +57,16 @@ void protect_all(Arena& a, int protection) {
   }
 }
 
-void require_device_memory(const char* what, const void* pointer, size_t bytes) {
+bool inside_a_mapping(const void* pointer, size_t bytes) {
   Arena& a = arena();
   const std::lock_guard lock(a.mutex);
   char* const begin = const_cast<char*>(static_cast<const char*>(pointer));
   auto it = a.mappings.upper_bound(begin);
-  const bool inside = it != a.mappings.begin() && (--it, begin + bytes <= it->first + it->second);
-  TENON_CHECK(inside, what, " is not device memory (", bytes, " bytes)");
+  return it != a.mappings.begin() && (--it, begin + bytes <= it->first + it->second);
+}
+
+void require_device_memory(const char* what, const void* pointer, size_t bytes) {
+  TENON_CHECK(inside_a_mapping(pointer, bytes), what, " is not device memory (", bytes, " bytes)");
 }
 
 void copy(void* destination, const void* source, size_t bytes) {
@@ -72,6 +75,8 @@ void copy(void* destination, const void* source, size_t bytes) {
 }
 
 }  // namespace
+
+bool emulation::is_device_memory(const void* address) { return inside_a_mapping(address, 1); }
 
 emulation::DeviceAccess::DeviceAccess() {
   Arena& a = arena();

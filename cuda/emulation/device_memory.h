@@ -4,6 +4,8 @@
 
 namespace tenon::cuda::emulation {
 
+bool is_device_memory(const void* address);
+
 /// Opens device memory for the kernels or the copy running in its scope, and closes it again if the guard is
 /// on.
 class DeviceAccess {

@@ -73,6 +73,7 @@ void run_grid(const Launch& launch, void (*body)(void*), void* context) {
   std::exception_ptr error;
   std::atomic<uint64_t> failed{std::numeric_limits<uint64_t>::max()};  // lowest block that failed
 
+  if (kAccessesCounted) add_to_kernel_counts(launch.name, {.launches = 1});
   const DeviceAccess access;
   // Some 64 chunks: enough to balance blocks of uneven length over the host threads. If races are looked for, one.
   const int64_t chunk = kRacesChecked ? blocks : (blocks + 63) / 64;

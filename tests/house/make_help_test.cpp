@@ -54,8 +54,8 @@ std::map<std::string, Entry> help_entries() {
 }
 
 // Phony targets that other rules use and nobody types.
-const std::set<std::string> kInner = {"installed", "run-tests", "gpu-programs", "run-cuda-tests",
-                                      "data-packages"};
+const std::set<std::string> kInner = {"installed",      "run-tests",         "gpu-programs",
+                                      "run-cuda-tests", "run-cuda-counters", "data-packages"};
 
 }  // namespace
 
