@@ -47,7 +47,12 @@ run_tests() {
   local status
   limited "$1" "$bin/tests" -d -tc="$tests" >"$out/tests.log" 2>&1
   status=$?
-  if [ $status = 0 ]; then
+  # What ran on an emulation, skipped the card or matched no test has passed nothing.
+  if [ $status = 0 ] && { ! grep -qa 'CUDA=native' "$out/tests.log" || grep -qa 'skipped: no device' "$out/tests.log" ||
+    ! grep -qa 'test cases: *[1-9]' "$out/tests.log"; }; then
+    status=1
+    test_verdict="FAILED: nothing ran on the card"
+  elif [ $status = 0 ]; then
     test_verdict="passed: $(grep -a 'test cases:' "$out/tests.log" | tail -1 | sed 's/\[doctest\] *//')"
   elif [ $status = 124 ]; then
     test_verdict="cut off after $1 s"

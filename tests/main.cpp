@@ -17,9 +17,10 @@ int main(int argc, char** argv) {
   int count = 0;
   tenon::contract::ops(count);
   std::printf(
-      "%d ops (%d with a backward, %d with a CUDA kernel, %d catalogue rows), seed %llu, %d threads\n", count,
-      tenon::contract::linked_backwards(), tenon::contract::linked_cuda_entries(),
+      "%d ops (%d with a backward, %d with a CUDA kernel, %d catalogue rows), seed %llu, %d threads, "
+      "CUDA=%s\n",
+      count, tenon::contract::linked_backwards(), tenon::contract::linked_cuda_entries(),
       tenon::catalogue::linked_rows(), static_cast<unsigned long long>(tenon::test_seed()),
-      tenon::num_threads());
+      tenon::num_threads(), tenon::cuda::build_mode());
   return context.run();
 }
