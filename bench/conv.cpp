@@ -37,12 +37,12 @@ void append_cases(const Layer& layer, Device device, std::vector<Case>& out) {
   const Dims kernel = layer.axes == 2 ? Dims{3, 3} : Dims{3, 3, 3};
   const auto add = [&](const char* pass, const Shape& first, const Shape& second,
                        const std::function<void(const Tensors&)>& run) {
-    out.push_back(tenon_case(
-        concat("conv/", pass, "/", layer.name), device, flops, bytes,
-        [=](Generator& g) {
-          return Tensors{random_normal(first, g), random_normal(second, g)};
-        },
-        run));
+    out.push_back({concat("conv/", pass, "/", layer.name), flops, bytes, [=] {
+                     Generator g(1);
+                     const Tensors inputs = {random_normal(first, g), random_normal(second, g)};
+                     return beside_library(device, over_inputs(device, inputs, run), "cudnn",
+                                           {.conv_by_cudnn = true});
+                   }});
   };
   add("forward", x, w, [=](const Tensors& in) { conv(in[0], in[1], {}, options); });
   // The gradient of images is not asked for.

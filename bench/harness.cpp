@@ -90,6 +90,27 @@ Case tenon_case(const std::string& name, Device device, double flops, double byt
           }};
 }
 
+std::vector<Contestant> beside_library(Device device, const std::function<void()>& run, const char* name,
+                                       cuda::Settings library) {
+  std::vector<Contestant> out = {{"tenon", run}};
+  if (device.is_cpu()) return out;
+  const auto append = [&](const std::string& contestant, cuda::Settings settings, bool tf32) {
+    settings.tf32 = tf32;
+    out.push_back({contestant, [=] {
+                     // Given back whatever happens: a library that is not there throws.
+                     struct Scope {
+                       cuda::Settings before;
+                       ~Scope() { cuda::set_settings(before); }
+                     } scope{cuda::set_settings(settings)};
+                     run();
+                   }});
+  };
+  append("tenon tf32", {}, true);
+  append(name, library, false);
+  append(concat(name, " tf32"), library, true);
+  return out;
+}
+
 double seconds_of(Device device, const std::function<void()>& run, int64_t repeats) {
   const double count = static_cast<double>(repeats);
   if (device.is_cpu()) {
@@ -106,22 +127,38 @@ double seconds_of(Device device, const std::function<void()>& run, int64_t repea
 
 namespace {
 
+// Warms up (first allocations, page faults, loading of kernels) and says how many runs last 2 ms.
+int64_t repeats_of(const std::function<void()>& run, Device device) {
+  seconds_of(device, run, 2);
+  const double once = seconds_of(device, run, 1);
+  return std::max<int64_t>(1, static_cast<int64_t>(2e-3 / std::max(once, 1e-9)));
+}
+
 void alternate(const std::vector<Contestant>& contestants, Device device, int samples, Result& result) {
-  const size_t count = contestants.size();
-  std::vector<int64_t> repeats(count);
-  std::vector<std::vector<double>> times(count);
-  for (size_t k = 0; k < count; ++k) {
-    seconds_of(device, contestants[k].run, 2);  // warm-up: first allocations, page faults, loading of kernels
-    double once = seconds_of(device, contestants[k].run, 1);
-    repeats[k] = std::max<int64_t>(1, static_cast<int64_t>(2e-3 / std::max(once, 1e-9)));
+  struct Running {
+    const Contestant* contestant;
+    int64_t repeats;
+    std::vector<double> times;
+  };
+  std::vector<Running> running;
+  for (const Contestant& contestant : contestants) {
+    try {
+      running.push_back({&contestant, repeats_of(contestant.run, device), {}});
+    } catch (const Error& error) {
+      if (running.empty()) throw;
+      result.timings.push_back({contestant.name, 0, 0, error.what()});
+    }
   }
   for (int s = 0; s < 4 * samples; ++s) {
-    for (size_t k = 0; k < count; ++k) times[k].push_back(seconds_of(device, contestants[k].run, repeats[k]));
-    bool settled = std::all_of(times.begin(), times.end(), [](const auto& t) { return spread_of(t) < 0.05; });
+    for (Running& r : running) r.times.push_back(seconds_of(device, r.contestant->run, r.repeats));
+    bool settled = std::all_of(running.begin(), running.end(),
+                               [](const Running& r) { return spread_of(r.times) < 0.05; });
     if (s + 1 >= samples && settled) break;
   }
-  for (size_t k = 0; k < count; ++k)
-    result.timings.push_back({contestants[k].name, quantile(times[k], 0.5), spread_of(times[k])});
+  std::vector<Timing> timings;
+  for (const Running& r : running)
+    timings.push_back({r.contestant->name, quantile(r.times, 0.5), spread_of(r.times)});
+  result.timings.insert(result.timings.begin(), timings.begin(), timings.end());
 }
 
 }  // namespace

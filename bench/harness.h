@@ -15,6 +15,7 @@
 #include "bench/machine.h"
 #include "core/random.h"
 #include "core/tensor.h"
+#include "cuda/runtime/settings.h"
 
 namespace tenon::bench {
 
@@ -53,18 +54,24 @@ Case tenon_case(const std::string& name, Device device, double flops, double byt
                 const std::function<Tensors(Generator&)>& draw,
                 const std::function<void(const Tensors&)>& run);
 
+/// `run` as it is, and on a card also with its products in TF32, and both ways with the products of `library`:
+/// contestants "tenon", "tenon tf32", "cublas", "cublas tf32" if that is its name.
+std::vector<Contestant> beside_library(Device device, const std::function<void()>& run, const char* name,
+                                       cuda::Settings library);
+
 /// Seconds of one run, median of alternating samples.
 struct Timing {
   std::string contestant;
   double seconds = 0;
-  double spread = 0;  ///< interquartile range over median
+  double spread = 0;         ///< interquartile range over median
+  std::string refusal = {};  ///< the message of the Error that it threw instead: a library that is not there
 };
 struct Result {
   std::string name;
   double flops = 0, bytes = 0;
   double floor_seconds = 0;
   std::vector<Timing> timings;
-  std::string refusal;  ///< the message of the Error that a contestant threw, an op without a kernel for one
+  std::string refusal;  ///< the message of the Error that Tenon's own run threw: an op without a kernel
 };
 
 /// Alternates the contestants until at least `samples` samples each are taken and the medians have settled

@@ -24,8 +24,9 @@ Case product(const std::string& label, Device device, int64_t m, int64_t n, int6
             const Shape left = batch == 1 ? Shape{m, k} : Shape{batch, m, k};
             const Shape right = batch == 1 ? Shape{k, n} : Shape{batch, k, n};
             const Tensors inputs = {random_normal(left, g), random_normal(right, g)};
-            std::vector<Contestant> contestants = {
-                {"tenon", over_inputs(device, inputs, [](const Tensors& in) { matmul(in[0], in[1]); })}};
+            std::vector<Contestant> contestants = beside_library(
+                device, over_inputs(device, inputs, [](const Tensors& in) { matmul(in[0], in[1]); }),
+                "cublas", {.matmul_by_cublas = true});
             // OpenBLAS called plainly, single-threaded: what Tenon's tiles are made of.
             if (device.is_cpu() && num_threads() == 1) {
               const Tensor c = Tensor::empty({m, n});

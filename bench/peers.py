@@ -183,6 +183,12 @@ def cases():
         eager(f"order/sort/{name}", lambda shape=shape: over_inputs(
             lambda x: torch.sort(x, stable=True), torch.randn(shape)))
         eager(f"order/topk-5/{name}", lambda shape=shape: over_inputs(lambda x: torch.topk(x, 5), torch.randn(shape)))
+    for op, shape in [("svd", s) for s in ((4096, 8, 8), (1024, 16, 16), (256, 32, 32), (256, 64, 16), (64, 144, 16),
+                                           (64, 64, 64))] + [("eigh", (1024, 16, 16)), ("qr", (256, 64, 16))]:
+        decompose = {"svd": lambda a: torch.linalg.svd(a, full_matrices=False), "eigh": torch.linalg.eigh,
+                     "qr": torch.linalg.qr}[op]
+        eager(f"linalg/{op}/{'x'.join(map(str, shape))}",
+              lambda run=decompose, shape=shape: over_inputs(run, torch.randn(shape)))
     return out
 
 

@@ -60,13 +60,21 @@ void Results::add(const Result& r) {
     ++refused_;
   }
   for (const Timing& t : r.timings) {
-    const double of_floor = t.seconds > 0 ? r.floor_seconds / t.seconds : 0;
+    if (!t.refusal.empty()) {
+      std::printf("%-40s %-14s did not run: %s\n", r.name.c_str(), t.contestant.c_str(), t.refusal.c_str());
+      markdown_ += format("| %s | %s | did not run | | | |\n", r.name.c_str(), t.contestant.c_str());
+      continue;
+    }
+    // The floor is that of float32 arithmetic; TF32 has another.
+    const bool comparable = !t.contestant.ends_with("tf32");
+    const std::string of_floor =
+        comparable && t.seconds > 0 ? format("%.1f%%", 100 * r.floor_seconds / t.seconds) : "-";
     const double ratio = t.seconds / r.timings[0].seconds;
     const std::string speed = rate(r, t.seconds, machine_);
-    std::printf("%-40s %-14s %12.2f %18s %8.1f%% %8.2fx %7.1f%%\n", r.name.c_str(), t.contestant.c_str(),
-                t.seconds * 1e6, speed.c_str(), 100 * of_floor, ratio, 100 * t.spread);
-    markdown_ += format("| %s | %s | %.2f | %s | %.1f %% | %.2f |\n", r.name.c_str(), t.contestant.c_str(),
-                        t.seconds * 1e6, speed.c_str(), 100 * of_floor, ratio);
+    std::printf("%-40s %-14s %12.2f %18s %9s %8.2fx %7.1f%%\n", r.name.c_str(), t.contestant.c_str(),
+                t.seconds * 1e6, speed.c_str(), of_floor.c_str(), ratio, 100 * t.spread);
+    markdown_ += format("| %s | %s | %.2f | %s | %s | %.2f |\n", r.name.c_str(), t.contestant.c_str(),
+                        t.seconds * 1e6, speed.c_str(), of_floor.c_str(), ratio);
     Json row = Json::object();
     row["case"] = r.name;
     row["contestant"] = t.contestant;

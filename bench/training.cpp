@@ -13,6 +13,9 @@
 namespace tenon::bench {
 namespace {
 
+// Tenon's own step with the products of cuBLAS and cuDNN.
+constexpr cuda::Settings kLibraries{.matmul_by_cublas = true, .conv_by_cudnn = true};
+
 struct Trainer {
   Trainer(std::shared_ptr<Sequential> network, const Shape& input, Device device, double lambda)
       : strength(lambda), model(std::move(network)) {
@@ -61,7 +64,8 @@ std::vector<Case> lenet_cases(Device device) {
   const auto step = [=](double lambda) {
     return [=] {
       auto trainer = lenet_trainer(device, lambda);
-      return std::vector<Contestant>{{"tenon", [=] { trainer->step(); }}};
+      return beside_library(
+          device, [=] { trainer->step(); }, "libraries", kLibraries);
     };
   };
   return {{"lenet300/step", flops, bytes, step(0)},
@@ -88,7 +92,8 @@ std::vector<Case> resnet_cases(Device device) {
              Generator generator(1);
              auto trainer = std::make_shared<Trainer>(make_cifar_resnet(20, 10, Block::basic, generator),
                                                       Shape{128, 3, 32, 32}, device, 0);
-             return std::vector<Contestant>{{"tenon", [=] { trainer->step(); }}};
+             return beside_library(
+                 device, [=] { trainer->step(); }, "libraries", kLibraries);
            }}};
 }
 

@@ -16,7 +16,7 @@ bin=${1:?usage: bash cuda/verify.sh [--sanitize] BIN_DIR OUT_DIR [SECONDS]}
 out=${2:?usage: bash cuda/verify.sh [--sanitize] BIN_DIR OUT_DIR [SECONDS]}
 total=${3:-$([ $sanitize = yes ] && echo 400 || echo 240)}
 tests=${TESTS:-*cuda*}
-benches=${BENCHES:-matmul/,conv/,lenet300/,resnet20/,elementwise/,reduce/,norm/,adam/,softmax/,pool/,dropout/,order/}
+benches=${BENCHES:-matmul/,conv/,lenet300/,resnet20/,elementwise/,reduce/,norm/,adam/,softmax/,pool/,dropout/,linalg/,order/,sparse/}
 export LD_LIBRARY_PATH=$bin/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$out"
