@@ -12,9 +12,10 @@
 
 #include "bench/harness.h"
 #include "core/error.h"
+#include "core/ops/elementwise.h"
 #include "core/ops/matmul.h"
 #include "nn/compress/sparse.h"
-#include "nn/linear.h"
+#include "nn/models/lenet.h"
 #include "nn/models/mlp.h"
 
 namespace tenon::bench {
@@ -128,27 +129,27 @@ Case backward_case(Device device, const Extents& e, int64_t percent) {
 
 // ---- networks ---------------------------------------------------------------------------------------
 
-// LeNet-300-100 with 2 % of its weights, compiled and as it is.
-Case lenet_300_100_case(int64_t batch) {
-  const double macs = 0.02 * 266200 * static_cast<double>(batch);
-  return {
-      concat("sparse/lenet300/batch", batch), 2 * macs, 0, [=] {
-        Generator generator(4);
-        auto net = make_lenet_300_100(generator);
-        for (const Variable& p : net->parameters())
-          if (p.rank() == 2)
-            p.value().copy_(CsrMatrix::from_mask(p.value(), scattered(p.size(0), p.size(1), 98, 1, generator))
-                                .to_dense());
-        const Variable x(random_normal({batch, 1, 28, 28}, generator));
-        auto compiled = compile_sparse(*net, x.shape()).network;
-        auto forward = [x](const std::shared_ptr<Sequential>& chain) {
-          return [=] {
-            const NoGrad no_grad;
-            (*chain)(x);
-          };
-        };
-        return std::vector<Contestant>{{"tenon", forward(compiled)}, {"tenon dense", forward(net)}};
-      }};
+// A network with 2 % of its weights, compiled and as it is.
+Case network_case(const std::string& name, std::shared_ptr<Sequential> (*make)(Generator&), double macs,
+                  int64_t batch) {
+  return {concat("sparse/", name, "/batch", batch), 2 * 0.02 * macs * static_cast<double>(batch), 0, [=] {
+            Generator generator(4);
+            auto net = make(generator);
+            for (const Variable& p : net->parameters()) {
+              if (p.rank() < 2) continue;
+              const Tensor mask = scattered(p.size(0), p.numel() / p.size(0), 98, 1, generator);
+              p.value().copy_(where(mask.reshape(p.shape()), p.value(), Tensor::zeros({})));
+            }
+            const Variable x(random_normal({batch, 1, 28, 28}, generator));
+            auto compiled = compile_sparse(*net, x.shape()).network;
+            auto forward = [x](const std::shared_ptr<Sequential>& chain) {
+              return [=] {
+                const NoGrad no_grad;
+                (*chain)(x);
+              };
+            };
+            return std::vector<Contestant>{{"tenon", forward(compiled)}, {"tenon dense", forward(net)}};
+          }};
 }
 
 // ---- cases ------------------------------------------------------------------------------------------
@@ -199,8 +200,10 @@ std::vector<Case> cases(Device device) {
   for (int64_t percent : {50, 70, 80, 90, 95}) add(square, percent, 4);
   for (int64_t percent : {80, 90, 98}) out.push_back(backward_case(device, shapes[0], percent));
   add_collected(device, out);
-  if (device.is_cpu())
-    for (int64_t batch : {1, 128}) out.push_back(lenet_300_100_case(batch));
+  if (device.is_cpu()) {
+    for (int64_t batch : {1, 128}) out.push_back(network_case("lenet300", make_lenet_300_100, 266200, batch));
+    out.push_back(network_case("lenet5", make_lenet_5, 2293000, 64));
+  }
   return out;
 }
 

@@ -226,6 +226,17 @@ Tensor SparsePattern::scatter(const Tensor& values) const {
   return dense.to(values.device());
 }
 
+Tensor SparsePattern::places() const {
+  const Integers offsets = to_host(by_rows().offsets), indices = to_host(by_rows().indices);
+  Tensor places = Tensor::empty(values_shape(), int64);
+  int64_t* to = places.data<int64_t>();
+  for (int64_t i = 0; i < lists(); ++i)
+    for (int64_t p = offsets[static_cast<size_t>(i)]; p < offsets[static_cast<size_t>(i) + 1]; ++p)
+      for (int64_t r = 0; r < block_rows(); ++r)
+        *to++ = (i * block_rows() + r) * columns() + indices[static_cast<size_t>(p)];
+  return places;
+}
+
 std::string SparsePattern::str() const {
   return concat(block_rows(), "x1 blocks, ", entries(), " in ", rows(), " x ", columns());
 }

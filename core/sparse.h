@@ -61,6 +61,10 @@ class SparsePattern {
   /// The matrix [rows, columns] with these values, 0 elsewhere. On the device of `values`.
   Tensor scatter(const Tensor& values) const;
 
+  /// Where each value stands in the row-major matrix of whole blocks [lists * block_rows, columns]: int64, of
+  /// values_shape(), on the host.
+  Tensor places() const;
+
   /// "4x1 blocks, 120 in 300 x 784", for messages.
   std::string str() const;
 

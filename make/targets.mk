@@ -57,7 +57,8 @@ $(PEERS)/ready:
 
 # ---- housekeeping ----------------------------------------------------------------------------------------------------
 # Some headers are for .cpp files of the tree alone.
-HEADERS := $(filter-out core/ops/dispatch.h core/ops/image.h core/ops/iteration.h core/ops/list_call.h, \
+HEADERS := $(filter-out core/ops/dispatch.h core/ops/image.h core/ops/iteration.h core/ops/list_call.h \
+  core/ops/sparse_arguments.h, \
   $(wildcard core/*.h core/ops/*.h autograd/*.h autograd/ops/*.h data/*.h nn/*.h nn/*/*.h))
 #: install | 5 s | libtenon.a, headers and a pkg-config file under PREFIX (default /usr/local)
 install: $(LIB)

@@ -1,4 +1,4 @@
-// SparseLinear: a fully connected layer whose weight is a sparse matrix.
+// Layers whose weight is a sparse matrix.
 #pragma once
 
 #include "autograd/ops/sparse.h"
@@ -31,6 +31,34 @@ class SparseLinear : public Module {
 
  private:
   SparsePattern pattern_;  // on the device of the values
+  Epilogue epilogue_;
+};
+
+/// Convolution of stride 1 without groups, over one to three spatial axes: x [N, in, *] -> epilogue of [N, out, *].
+/// Parameters as those of SparseLinear. On the host.
+class SparseConv : public Module {
+ public:
+  /// `weight` [out, in * taps], the dense weight with its last axes made one; `kernel` has an extent for each
+  /// spatial axis.
+  SparseConv(const SparseMatrix& weight, const Dims& kernel, const ConvOptions& options = {},
+             const Tensor& bias = {}, Epilogue epilogue = Epilogue::none);
+
+  Variable forward(const Variable& x) override {
+    return sparse_conv(pattern_, values, x, kernel_, bias, options_, epilogue_);
+  }
+  const char* kind() const override { return "SparseConv"; }
+  Shape walk(const Shape& input, LayerUses& uses) const override;
+
+  const SparsePattern& pattern() const { return pattern_; }
+  Epilogue epilogue() const { return epilogue_; }
+
+  Variable values;
+  Variable bias;  ///< undefined if the layer has none
+
+ private:
+  SparsePattern pattern_;
+  Dims kernel_;
+  ConvOptions options_;  // with an entry a spatial axis
   Epilogue epilogue_;
 };
 

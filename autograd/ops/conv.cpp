@@ -8,16 +8,15 @@
 namespace tenon {
 namespace {
 
-// The gradient of a bias: g summed over all axes but the channels.
+Tensor value_or_none(const Variable& x) { return x.defined() ? x.value() : Tensor(); }
+
+}  // namespace
+
 Variable sum_over_positions(const Variable& g) {
   Dims axes{0};
   for (int i = 2; i < g.rank(); ++i) axes.push_back(i);
   return sum(g, axes);
 }
-
-Tensor value_or_none(const Variable& x) { return x.defined() ? x.value() : Tensor(); }
-
-}  // namespace
 
 // The four ops are linear in each operand, and the derivatives of each are the others. Write y = w * x for
 // conv,

@@ -15,4 +15,7 @@ Variable conv_backward_weight(const Variable& g, const Variable& x, const Dims& 
 Variable conv_transpose(const Variable& x, const Variable& weight, const Variable& bias = {},
                         const ConvOptions& options = {}, const Dims& output_padding = {});
 
+/// The gradient of a bias: g [N, C, *spatial] summed over all axes but the channels.
+Variable sum_over_positions(const Variable& g);
+
 }  // namespace tenon

@@ -1,14 +1,30 @@
 #include "autograd/ops/sparse.h"
 
+#include "autograd/ops/conv.h"
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/index.h"
 #include "autograd/ops/reduce.h"
+#include "autograd/ops/view.h"
 #include "autograd/tape.h"
 #include "core/ops/contract.h"
+#include "core/ops/image.h"
 
 namespace tenon {
 namespace {
 
 Tensor value_or_none(const Variable& x) { return x.defined() ? x.value() : Tensor(); }
+
+// The matrix [rows, columns] of some values, and the values of a matrix.
+Variable scattered(const SparsePattern& w, const Variable& values) {
+  const Tensor places = w.places().reshape({-1});
+  const Variable whole =
+      scatter_add(reshape(values, {places.numel()}), 0, places, w.lists() * w.block_rows() * w.columns());
+  return reshape(slice(whole, 0, 0, w.rows() * w.columns()), {w.rows(), w.columns()});
+}
+Variable gathered(const SparsePattern& w, const Variable& dense) {
+  const Variable whole = pad(dense, {0, 0}, {w.lists() * w.block_rows() - w.rows(), 0});
+  return reshape(gather(flatten(whole), 0, w.places().reshape({-1})), w.values_shape());
+}
 
 }  // namespace
 
@@ -45,8 +61,32 @@ Variable sddmm(const SparsePattern& pattern, const Variable& g, const Variable& 
                 });
 }
 
+// y = w * x + b        dw = backward_weight(g, x) on the pattern, dx = backward_input(g, w), db = sum g
+Variable sparse_conv(const SparsePattern& pattern, const Variable& values, const Variable& x,
+                     const Dims& kernel, const Variable& bias, const ConvOptions& options,
+                     Epilogue epilogue) {
+  const bool recorded = Recorder::wanted(std::initializer_list<Variable>{values, x, bias});
+  if (recorded && epilogue == Epilogue::relu)
+    return relu(sparse_conv(pattern, values, x, kernel, bias, options));
+  return record(
+      "sparse_conv",
+      sparse_conv(pattern, values.value(), x.value(), kernel, value_or_none(bias), options, epilogue),
+      {values, x, bias},
+      [pattern, w = Saved(values), x = Saved(x), kernel, options](const Variable& g, Gradients& out) {
+        const Shape weight = image_shape(pattern.rows(), x().size(1), kernel);
+        if (out.needed(0))
+          out.set(0, gathered(pattern, reshape(conv_backward_weight(g, x(), kernel, options),
+                                               {pattern.rows(), pattern.columns()})));
+        if (out.needed(1))
+          out.set(1, conv_backward_input(g, reshape(scattered(pattern, w()), weight),
+                                         spatial_extents(x().shape()), options));
+        if (out.needed(2)) out.set(2, sum_over_positions(g));
+      });
+}
+
 }  // namespace tenon
 
 TENON_BACKWARD(spmm)
 TENON_BACKWARD(spmm_transposed)
 TENON_BACKWARD(sddmm)
+TENON_BACKWARD(sparse_conv)

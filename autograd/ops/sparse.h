@@ -10,5 +10,8 @@ Variable spmm(const SparsePattern& pattern, const Variable& values, const Variab
               const Variable& bias = {}, Epilogue epilogue = Epilogue::none);
 Variable spmm_transposed(const SparsePattern& pattern, const Variable& values, const Variable& g);
 Variable sddmm(const SparsePattern& pattern, const Variable& g, const Variable& x);
+Variable sparse_conv(const SparsePattern& pattern, const Variable& values, const Variable& x,
+                     const Dims& kernel, const Variable& bias = {}, const ConvOptions& options = {},
+                     Epilogue epilogue = Epilogue::none);
 
 }  // namespace tenon

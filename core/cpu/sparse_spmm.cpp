@@ -8,18 +8,15 @@
 // run at the rate of a dense product; entries of R rows use each vector R times. The copy costs a load and a
 // store for each element of X. It makes of a row-major X, whose rows lie a power of two apart, something
 // that the caches and the TLB hold, and turns a transposed one round.
-#include <hwy/highway.h>
-
 #include <algorithm>
 
 #include "core/cpu/scratch.h"
 #include "core/cpu/sparse_pieces.h"
+#include "core/cpu/sparse_tile.h"
 #include "core/parallel.h"
 
 namespace tenon::cpu {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int kVectors = 4;            // in the row of a panel
 constexpr int64_t kPanelsAtOnce = 8;   // bounds the scratch: 2 KiB for each row of X in float32
@@ -27,14 +24,6 @@ constexpr int64_t kRowsPerTask = 64;   // of X, when panels are filled
 constexpr int64_t kEntriesPerRow = 8;  // of X: with more of them a copy pays
 
 // ---- panels of X ------------------------------------------------------------------------------------
-
-// Some columns of X: `vectors` vectors to a row, rows `step` elements apart. Columns beyond the last are 0.
-template <class T>
-struct Panel {
-  const T* rows;
-  int64_t step, columns;
-  int vectors;
-};
 
 // to[k * width + n] = x[n * step + k] for 4 x 4 elements.
 inline void turn_round(float* to, int64_t width, const float* x, int64_t step) {
@@ -92,86 +81,7 @@ void fill_panel(const SpmmPlan& p, T* to, int64_t width, const T* x, int64_t row
     for (int64_t k = 0; k < rows; ++k) std::fill(to + k * width + columns, to + (k + 1) * width, T{0});
 }
 
-// ---- rows of Y --------------------------------------------------------------------------------------
-
-// Adds the entries of a list to kOut rows of kV vectors. Each entry has kOut or kIn values (one of them is
-// 1).
-template <int kOut, int kIn, int kV, class D, class T = hn::TFromD<D>>
-HWY_INLINE void add_entries(D d, const SpmmPlan& p, int64_t list, const T* values, const T* x, int64_t step,
-                            hn::Vec<D> (&acc)[kOut][kV]) {
-  constexpr int64_t lanes = hn::MaxLanes(d);
-  const int32_t* const positions = p.w.positions;
-  for (int64_t e = p.w.offsets[list]; e < p.w.offsets[list + 1]; ++e) {
-    const T* const w = values + (positions != nullptr ? positions[e] : e) * (kOut * kIn);
-    const int64_t first = int64_t{p.w.indices[e]} * kIn;
-    auto add_row = [&](int i) HWY_ATTR {
-      const T* const row = x + (first + i) * step;
-      for (int v = 0; v < kV; ++v) {
-        const auto element = hn::LoadU(d, row + v * lanes);
-        for (int o = 0; o < kOut; ++o) acc[o][v] = hn::MulAdd(hn::Set(d, w[o + i]), element, acc[o][v]);
-      }
-    };
-    if (kIn == 1 || first + kIn <= p.rows_x) {
-      for (int i = 0; i < kIn; ++i) add_row(i);
-    } else {  // a block that reaches beyond the matrix
-      for (int i = 0; first + i < p.rows_x; ++i) add_row(i);
-    }
-  }
-}
-
-// The rows of Y of one list, over kV vectors of a panel; `columns` of the last vector's lanes are written.
-template <int kOut, int kIn, int kV, class T>
-void list_tile(const SpmmPlan& p, int64_t list, T* y, const T* values, const T* x, int64_t step,
-               const T* bias, int64_t columns) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t lanes = hn::MaxLanes(d);
-  hn::Vec<decltype(d)> acc[kOut][kV];
-  for (int o = 0; o < kOut; ++o)
-    for (int v = 0; v < kV; ++v) acc[o][v] = hn::Zero(d);
-  add_entries<kOut, kIn, kV>(d, p, list, values, x, step, acc);
-  for (int o = 0; o < kOut && list * kOut + o < p.rows_y; ++o) {
-    const int64_t row = list * kOut + o;
-    const auto shift = hn::Set(d, bias != nullptr ? bias[row] : T{0});
-    for (int v = 0; v < kV; ++v) {
-      auto sum = hn::Add(acc[o][v], shift);
-      if (p.relu) sum = hn::IfThenZeroElse(hn::Lt(sum, hn::Zero(d)), sum);
-      T* const to = y + row * p.n + v * lanes;
-      const int64_t left = columns - v * lanes;
-      if (left >= lanes) {
-        hn::StoreU(sum, d, to);
-      } else {
-        hn::BlendedStore(sum, hn::FirstN(d, static_cast<size_t>(left)), d, to);
-      }
-    }
-  }
-}
-
-// The same over a whole panel, in tiles that the registers hold.
-template <int kOut, int kIn, class T>
-void list_panel(const SpmmPlan& p, int64_t list, T* y, const T* values, const Panel<T>& panel,
-                const T* bias) {
-  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
-  constexpr int kMost = kOut <= 4 ? kVectors : kOut == 8 ? 2 : 1;
-  for (int v = 0; v < panel.vectors; v += kMost) {
-    auto tile = [&]<int kV>(std::integral_constant<int, kV>) {
-      list_tile<kOut, kIn, kV>(p, list, y + v * lanes, values, panel.rows + v * lanes, panel.step, bias,
-                               panel.columns - v * lanes);
-    };
-    switch (std::min(kMost, panel.vectors - v)) {
-      case 4:
-        if constexpr (kMost >= 4) tile(std::integral_constant<int, 4>());
-        break;
-      case 3:
-        if constexpr (kMost >= 4) tile(std::integral_constant<int, 3>());
-        break;
-      case 2:
-        if constexpr (kMost >= 2) tile(std::integral_constant<int, 2>());
-        break;
-      default:
-        tile(std::integral_constant<int, 1>());
-    }
-  }
-}
+// ---- the product ------------------------------------------------------------------------------------
 
 template <int kOut, int kIn, class T>
 void times_matrix(const SpmmPlan& p, T* y, const T* values, const T* x, const T* bias) {
@@ -183,9 +93,8 @@ void times_matrix(const SpmmPlan& p, T* y, const T* values, const T* x, const T*
   const ListPieces pieces(p.w, kOut * kIn * width);
   auto panel_of = [&](int64_t i, int64_t slot) {
     const int64_t columns = std::min(width, p.n - i * width);
-    const int vectors = static_cast<int>((columns + lanes - 1) / lanes);
-    if (!copies) return Panel<T>{x + i * width, p.x_row, columns, vectors};
-    return Panel<T>{scratch.data() + slot * p.rows_x * width, width, columns, vectors};
+    if (!copies) return Panel<T>::template of<kOut>(x + i * width, p.x_row, columns);
+    return Panel<T>::template of<kOut>(scratch.data() + slot * p.rows_x * width, width, columns);
   };
   for (int64_t first = 0; first < panels; first += kPanelsAtOnce) {
     const int64_t count = std::min(kPanelsAtOnce, panels - first);
@@ -208,7 +117,7 @@ void times_matrix(const SpmmPlan& p, T* y, const T* values, const T* x, const T*
         const Panel<T> panel = panel_of(first + slot, slot);
         const int64_t last = pieces.begin(piece + 1);
         for (int64_t list = pieces.begin(piece); list < last; ++list)
-          list_panel<kOut, kIn>(p, list, y + (first + slot) * width, values, panel, bias);
+          list_panel<kOut, kIn>(p, list, y + list * kOut * p.n + (first + slot) * width, values, panel, bias);
       }
     });
   }

@@ -1,8 +1,8 @@
 #include "core/ops/sparse.h"
 
-#include "core/cpu/sparse.h"
 #include "core/ops/contract.h"
 #include "core/ops/dispatch.h"
+#include "core/ops/sparse_arguments.h"
 #include "cuda/kernels/sparse.h"
 
 namespace tenon {
@@ -16,22 +16,6 @@ void check_dense(const char* op, const char* name, const Tensor& x, int64_t rows
   TENON_CHECK(is_floating(x.dtype()), op, ": ", name, " expects float32 or float64, got ", x.str());
   TENON_CHECK(x.device() == pattern.device(), op, ": pattern on ", pattern.device(), ", ", name, " ",
               x.str());
-}
-
-void check_values(const char* op, const SparsePattern& pattern, const Tensor& values) {
-  TENON_CHECK(pattern.defined(), op, ": undefined pattern");
-  TENON_CHECK(values.defined(), op, ": undefined values");
-  TENON_CHECK(values.shape() == pattern.values_shape(), op, ": expects values ", pattern.values_shape(),
-              " for a pattern of ", pattern.str(), ", got ", values.str());
-}
-
-const int32_t* numbers(const Tensor& x) {
-  return x.defined() ? static_cast<const int32_t*>(x.raw()) : nullptr;
-}
-
-SparseLists lists_of(const SparseIndex& index) {
-  return {index.order.numel(),    index.indices.numel(),    numbers(index.offsets),
-          numbers(index.indices), numbers(index.positions), numbers(index.order)};
 }
 
 // The kernels of the card read rows; those of the host pack what they need.
@@ -56,14 +40,7 @@ Tensor spmm(const SparsePattern& pattern, const Tensor& values, const Tensor& x,
   check_same_dtype("spmm", values, x);
   check_same_device("spmm", values, x);
   check_dense("spmm", "x", x, pattern.columns(), pattern);
-  Tensor shift;
-  if (bias.defined()) {
-    check_same_dtype("spmm", x, bias);
-    check_same_device("spmm", x, bias);
-    TENON_CHECK(bias.shape() == Shape{pattern.rows()}, "spmm: expects a bias [", pattern.rows(), "], got ",
-                bias.str());
-    shift = bias.contiguous();
-  }
+  const Tensor shift = checked_bias("spmm", pattern, x, bias);
   Tensor y = Tensor::empty({pattern.rows(), x.size(1)}, x.dtype(), x.device());
   if (y.is_empty()) return y;
   SpmmPlan plan;

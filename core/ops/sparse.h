@@ -8,6 +8,7 @@
 // that reach beyond the last row, the values there are ignored, and are 0 in results.
 #pragma once
 
+#include "core/ops/conv.h"
 #include "core/sparse.h"
 #include "core/tensor.h"
 
@@ -31,5 +32,12 @@ Tensor spmm_transposed(const SparsePattern& pattern, const Tensor& values, const
 /// The product of two dense matrices where the pattern has an entry ("sampled dense-dense"):
 /// v[m, k] = sum_n g[m, n] x[k, n]: g [M, N], x [K, N] -> values.
 Tensor sddmm(const SparsePattern& pattern, const Tensor& g, const Tensor& x);
+
+/// Convolution with a sparse weight, whose pattern [O, C * taps] is that of the dense weight [O, C, *kernel] with
+/// its last axes made one: x [N, C, *in] -> row-major [N, O, *out] as conv, through `epilogue`. `bias` [O] may be
+/// undefined. On the host. Throws Error on strides other than 1 and on groups.
+Tensor sparse_conv(const SparsePattern& pattern, const Tensor& values, const Tensor& x, const Dims& kernel,
+                   const Tensor& bias = {}, const ConvOptions& options = {},
+                   Epilogue epilogue = Epilogue::none);
 
 }  // namespace tenon

@@ -34,8 +34,8 @@ cublasHandle_t handle() {
 }
 
 int narrow(int64_t value) {
-  TENON_CHECK(value <= std::numeric_limits<int>::max(), "matmul: cuBLAS expects extents and steps below 2^31, got ",
-              value);
+  TENON_CHECK(value <= std::numeric_limits<int>::max(),
+              "matmul: cuBLAS expects extents and steps below 2^31, got ", value);
   return static_cast<int>(value);
 }
 
@@ -49,19 +49,19 @@ Operand operand(int64_t row_step, int64_t column_step) {
   return {CUBLAS_OP_T, narrow(column_step)};
 }
 
-cublasStatus_t gemm(cublasHandle_t h, const MatmulPlan& p, const Operand& a, const Operand& b, const int64_t* step,
-                    int count, float* c, const float* pa, const float* pb) {
+cublasStatus_t gemm(cublasHandle_t h, const MatmulPlan& p, const Operand& a, const Operand& b,
+                    const int64_t* step, int count, float* c, const float* pa, const float* pb) {
   const float one = 1, zero = 0;
-  return cublasSgemmStridedBatched(h, b.operation, a.operation, narrow(p.n), narrow(p.m), narrow(p.k), &one, pb,
-                                   b.leading, step[2], pa, a.leading, step[1], &zero, c, narrow(p.c_row), step[0],
-                                   count);
+  return cublasSgemmStridedBatched(h, b.operation, a.operation, narrow(p.n), narrow(p.m), narrow(p.k), &one,
+                                   pb, b.leading, step[2], pa, a.leading, step[1], &zero, c, narrow(p.c_row),
+                                   step[0], count);
 }
-cublasStatus_t gemm(cublasHandle_t h, const MatmulPlan& p, const Operand& a, const Operand& b, const int64_t* step,
-                    int count, double* c, const double* pa, const double* pb) {
+cublasStatus_t gemm(cublasHandle_t h, const MatmulPlan& p, const Operand& a, const Operand& b,
+                    const int64_t* step, int count, double* c, const double* pa, const double* pb) {
   const double one = 1, zero = 0;
-  return cublasDgemmStridedBatched(h, b.operation, a.operation, narrow(p.n), narrow(p.m), narrow(p.k), &one, pb,
-                                   b.leading, step[2], pa, a.leading, step[1], &zero, c, narrow(p.c_row), step[0],
-                                   count);
+  return cublasDgemmStridedBatched(h, b.operation, a.operation, narrow(p.n), narrow(p.m), narrow(p.k), &one,
+                                   pb, b.leading, step[2], pa, a.leading, step[1], &zero, c, narrow(p.c_row),
+                                   step[0], count);
 }
 
 }  // namespace

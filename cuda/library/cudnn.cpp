@@ -34,8 +34,8 @@ cudnnHandle_t handle() {
 }
 
 int narrow(int64_t value) {
-  TENON_CHECK(value <= std::numeric_limits<int>::max(), "conv: cuDNN expects extents and steps below 2^31, got ",
-              value);
+  TENON_CHECK(value <= std::numeric_limits<int>::max(),
+              "conv: cuDNN expects extents and steps below 2^31, got ", value);
   return static_cast<int>(value);
 }
 
@@ -74,7 +74,8 @@ class Problem {
     describe(bias.get(), type, 1, channels, one, first, {channels, 1, 1});
     check(cudnnSetFilterNdDescriptor(weight.get(), type, CUDNN_TENSOR_NCHW, axes + 2, kernel),
           "cudnnSetFilterNdDescriptor");
-    check(cudnnSetConvolutionNdDescriptor(conv.get(), axes, padding, stride, dilation, CUDNN_CROSS_CORRELATION, type),
+    check(cudnnSetConvolutionNdDescriptor(conv.get(), axes, padding, stride, dilation,
+                                          CUDNN_CROSS_CORRELATION, type),
           "cudnnSetConvolutionNdDescriptor");
     check(cudnnSetConvolutionGroupCount(conv.get(), narrow(plan.groups)), "cudnnSetConvolutionGroupCount");
     check(cudnnSetConvolutionMathType(conv.get(), math()), "cudnnSetConvolutionMathType");
@@ -82,7 +83,9 @@ class Problem {
 
   Descriptor<cudnnTensorDescriptor_t, cudnnCreateTensorDescriptor, cudnnDestroyTensorDescriptor> x, y, bias;
   Descriptor<cudnnFilterDescriptor_t, cudnnCreateFilterDescriptor, cudnnDestroyFilterDescriptor> weight;
-  Descriptor<cudnnConvolutionDescriptor_t, cudnnCreateConvolutionDescriptor, cudnnDestroyConvolutionDescriptor> conv;
+  Descriptor<cudnnConvolutionDescriptor_t, cudnnCreateConvolutionDescriptor,
+             cudnnDestroyConvolutionDescriptor>
+      conv;
 
   const void* one() const { return dtype_ == float64 ? static_cast<const void*>(&one64_) : &one32_; }
   const void* zero() const { return dtype_ == float64 ? static_cast<const void*>(&zero64_) : &zero32_; }
@@ -97,21 +100,24 @@ class Problem {
     for (int i = 0; i < count; ++i)
       if (answers[i].status == CUDNN_STATUS_SUCCESS && answers[i].determinism == CUDNN_DETERMINISTIC)
         return answers[i];
-    fail(call, ": has no deterministic algorithm for this convolution; unset TENON_CUDA_CONV for Tenon's own");
+    fail(call,
+         ": has no deterministic algorithm for this convolution; unset TENON_CUDA_CONV for Tenon's own");
   }
 
  private:
   static cudnnMathType_t math() { return settings().tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH; }
   static void describe(cudnnTensorDescriptor_t tensor, cudnnDataType_t type, int64_t images, int64_t channels,
                        const int64_t (&extent)[3], int first, const ImageSteps& steps) {
-    int extents[5] = {narrow(images), narrow(channels)}, strides[5] = {narrow(steps.image), narrow(steps.channel)};
+    int extents[5] = {narrow(images), narrow(channels)},
+        strides[5] = {narrow(steps.image), narrow(steps.channel)};
     int64_t step = steps.position;
     for (int i = 2; i >= first; --i) {
       extents[2 + i - first] = narrow(extent[i]);
       strides[2 + i - first] = narrow(step);
       step *= extent[i];
     }
-    check(cudnnSetTensorNdDescriptor(tensor, type, 5 - first, extents, strides), "cudnnSetTensorNdDescriptor");
+    check(cudnnSetTensorNdDescriptor(tensor, type, 5 - first, extents, strides),
+          "cudnnSetTensorNdDescriptor");
   }
 
   DType dtype_;
@@ -126,13 +132,14 @@ Scratch workspace(size_t bytes) { return Scratch(bytes > 0 ? bytes : 1); }
 void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias) {
   const Problem p(plan, dtype);
   const auto way = p.choose<cudnnConvolutionFwdAlgoPerf_t>(
-      "cudnnGetConvolutionForwardAlgorithm_v7", [&](int most, int* count, cudnnConvolutionFwdAlgoPerf_t* answers) {
-        return cudnnGetConvolutionForwardAlgorithm_v7(handle(), p.x.get(), p.weight.get(), p.conv.get(), p.y.get(),
-                                                      most, count, answers);
+      "cudnnGetConvolutionForwardAlgorithm_v7",
+      [&](int most, int* count, cudnnConvolutionFwdAlgoPerf_t* answers) {
+        return cudnnGetConvolutionForwardAlgorithm_v7(handle(), p.x.get(), p.weight.get(), p.conv.get(),
+                                                      p.y.get(), most, count, answers);
       });
   const Scratch space = workspace(way.memory);
-  check(cudnnConvolutionForward(handle(), p.one(), p.x.get(), x, p.weight.get(), weight, p.conv.get(), way.algo,
-                                space.as<void>(), way.memory, p.zero(), p.y.get(), y),
+  check(cudnnConvolutionForward(handle(), p.one(), p.x.get(), x, p.weight.get(), weight, p.conv.get(),
+                                way.algo, space.as<void>(), way.memory, p.zero(), p.y.get(), y),
         "cudnnConvolutionForward");
   detail::count_launch("cudnn");
   if (bias == nullptr) return;
@@ -148,8 +155,8 @@ void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void
                                                            p.x.get(), most, count, answers);
       });
   const Scratch space = workspace(way.memory);
-  check(cudnnConvolutionBackwardData(handle(), p.one(), p.weight.get(), weight, p.y.get(), g, p.conv.get(), way.algo,
-                                     space.as<void>(), way.memory, p.zero(), p.x.get(), gx),
+  check(cudnnConvolutionBackwardData(handle(), p.one(), p.weight.get(), weight, p.y.get(), g, p.conv.get(),
+                                     way.algo, space.as<void>(), way.memory, p.zero(), p.x.get(), gx),
         "cudnnConvolutionBackwardData");
   detail::count_launch("cudnn");
 }

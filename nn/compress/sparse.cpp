@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "core/ops/image.h"
 #include "core/ops/index.h"
 #include "nn/activations.h"
+#include "nn/conv.h"
 #include "nn/linear.h"
 #include "nn/sparse.h"
 
@@ -16,25 +18,69 @@ namespace {
 // column read each weight once: there a dense element costs what three multiply-adds do, an entry of a sparse
 // matrix as much as 18, of blocks half of that.
 struct Costs {
-  double dense, single, block, column;
+  double dense, single, block, input;
 };
 constexpr Costs kMatrix = {1, 2, 1.25, 10};
 constexpr Costs kVector = {3, 18, 9, 0};
+// A dense convolution gathers its columns; a sparse one copies its image once.
+constexpr Costs kConvolution = {1.3, 2, 1.25, 4};
 
-// Columns of a sparse product come in SIMD vectors.
-constexpr int64_t kLanes = 16;
+// What a layer's weight [out, in] is multiplied with.
+struct Use {
+  Tensor weight;
+  Costs costs;
+  int64_t columns;         // of the dense product
+  int64_t sparse_columns;  // of the sparse one, in whole SIMD vectors
+  int64_t inputs;          // elements that the sparse one copies on the way in
+};
 
-double sparse_cost(const SparsePattern& pattern, int64_t columns) {
-  const Costs& costs = columns == 1 ? kVector : kMatrix;
-  const int64_t wide = columns == 1 ? 1 : (columns + kLanes - 1) / kLanes * kLanes;
-  const double elements = static_cast<double>(pattern.entries() * pattern.block_rows());
-  const double a_column = (pattern.block_rows() == 1 ? costs.single : costs.block) * elements +
-                          costs.column * static_cast<double>(pattern.columns());
-  return a_column * static_cast<double>(wide);
+int64_t in_vectors(int64_t columns) {
+  constexpr int64_t kLanes = 16;
+  return (columns + kLanes - 1) / kLanes * kLanes;
 }
 
-double dense_cost(const Tensor& weight, int64_t columns) {
-  return (columns == 1 ? kVector : kMatrix).dense * static_cast<double>(weight.numel() * columns);
+Use use_of(const Linear& layer, const Shape& input) {
+  const Tensor weight = layer.weight.value();
+  const int64_t rows = input.rank() == 2 ? input[0] : 0;
+  if (rows == 1) return {weight, kVector, 1, 1, weight.size(1)};
+  return {weight, kMatrix, rows, in_vectors(rows), in_vectors(rows) * weight.size(1)};
+}
+
+Use use_of(const Conv2d& layer, const Shape& input) {
+  const Tensor& w = layer.weight.value();
+  LayerUses uses;
+  const Shape output = layer.walk(input, uses);
+  const Dims& padding = layer.options().padding;
+  // The padded image as one line, up to the last output (core/cpu/sparse_conv.cpp).
+  const int64_t width = input[3] + 2 * padding[1];
+  const int64_t line = (output[2] - 1) * width + output[3];
+  return {w.contiguous().reshape({w.size(0), w.numel() / std::max<int64_t>(w.size(0), 1)}), kConvolution,
+          output[0] * output[2] * output[3], output[0] * in_vectors(line), input.numel()};
+}
+
+// Does a sparse form compute what the layer does?
+bool has_sparse_form(const Linear&, const Shape& input) { return input.rank() == 2; }
+bool has_sparse_form(const Conv2d& layer, const Shape&) {
+  return layer.options().groups == 1 && layer.options().stride == Dims{1, 1};
+}
+
+double dense_cost(const Use& use) {
+  return use.costs.dense * static_cast<double>(use.weight.numel() * use.columns);
+}
+
+double sparse_cost(const Use& use, const SparsePattern& pattern) {
+  const double element = pattern.block_rows() == 1 ? use.costs.single : use.costs.block;
+  return element * static_cast<double>(pattern.entries() * pattern.block_rows() * use.sparse_columns) +
+         use.costs.input * static_cast<double>(use.inputs);
+}
+
+WeightForm cheapest_form(const Use& use) {
+  WeightForm best{0, dense_cost(use)};
+  for (int64_t block_rows : {1, 4, 8, 16}) {
+    const double cost = sparse_cost(use, SparsePattern::from_mask(use.weight, block_rows));
+    if (cost < best.cost) best = {block_rows, cost};
+  }
+  return best;
 }
 
 SparseMatrix in_form(const Tensor& weight, const WeightForm& form) {
@@ -42,7 +88,29 @@ SparseMatrix in_form(const Tensor& weight, const WeightForm& form) {
   return BlockSparseMatrix::from_dense(weight, form.block_rows);
 }
 
-int64_t rows_of_batch(const Shape& input) { return input.rank() == 0 ? 1 : input[0]; }
+std::shared_ptr<Module> sparse_layer(const Linear&, const SparseMatrix& weight, const Tensor& bias,
+                                     Epilogue epilogue) {
+  return std::make_shared<SparseLinear>(weight, bias, epilogue);
+}
+std::shared_ptr<Module> sparse_layer(const Conv2d& layer, const SparseMatrix& weight, const Tensor& bias,
+                                     Epilogue epilogue) {
+  return std::make_shared<SparseConv>(weight, spatial_extents(layer.weight.shape()), layer.options(), bias,
+                                      epilogue);
+}
+
+// Appends the cheapest form of a layer and notes it; returns whether it is a sparse one.
+template <class Layer>
+bool compile_layer(const Layer& layer, const std::string& name, const Shape& input, Epilogue epilogue,
+                   Compiled& out) {
+  if (!has_sparse_form(layer, input)) return false;
+  const Use use = use_of(layer, input);
+  const WeightForm form = cheapest_form(use);
+  out.layers.push_back({name, form, dense_cost(use), count_nonzero(use.weight), use.weight.numel()});
+  if (form.block_rows == 0) return false;
+  const Tensor bias = layer.bias.defined() ? layer.bias.value().clone() : Tensor();
+  out.network->add(name, sparse_layer(layer, in_form(use.weight, form), bias, epilogue));
+  return true;
+}
 
 }  // namespace
 
@@ -51,39 +119,24 @@ std::string WeightForm::str() const {
   return block_rows == 1 ? std::string("CSR") : concat(block_rows, "x1 blocks");
 }
 
-WeightForm cheapest_form(const Tensor& weight, int64_t columns) {
-  TENON_CHECK(weight.defined() && weight.rank() == 2, "cheapest_form: expects a weight [out, in]");
-  WeightForm best{0, dense_cost(weight, columns)};
-  for (int64_t block_rows : {1, 4, 8, 16}) {
-    const double cost = sparse_cost(SparsePattern::from_mask(weight, block_rows), columns);
-    if (cost < best.cost) best = {block_rows, cost};
-  }
-  return best;
-}
-
 Compiled compile_sparse(const Sequential& chain, const Shape& input) {
   Compiled out;
   out.network = std::make_shared<Sequential>();
+  Shape shape = input;
+  LayerUses uses;
   for (size_t i = 0; i < chain.size(); ++i) {
-    const auto* fc = dynamic_cast<const Linear*>(&chain[i]);
-    if (fc == nullptr) {
-      out.network->add(chain.name(i), chain.share(i));
-      continue;
-    }
-    const Tensor& weight = fc->weight.value();
-    const WeightForm form = cheapest_form(weight, rows_of_batch(input));
-    out.layers.push_back({chain.name(i), form, dense_cost(weight, rows_of_batch(input)),
-                          count_nonzero(weight), weight.numel()});
-    if (form.block_rows == 0) {
-      out.network->add(chain.name(i), chain.share(i));
-      continue;
-    }
+    const Module& module = chain[i];
     const bool relu_behind = i + 1 < chain.size() && dynamic_cast<const ReLU*>(&chain[i + 1]) != nullptr;
-    const Tensor bias = fc->bias.defined() ? fc->bias.value().clone() : Tensor();
-    out.network->add(chain.name(i),
-                     std::make_shared<SparseLinear>(in_form(weight, form), bias,
-                                                    relu_behind ? Epilogue::relu : Epilogue::none));
-    if (relu_behind) ++i;
+    const Epilogue epilogue = relu_behind ? Epilogue::relu : Epilogue::none;
+    bool sparse = false;
+    if (const auto* fc = dynamic_cast<const Linear*>(&module)) {
+      sparse = compile_layer(*fc, chain.name(i), shape, epilogue, out);
+    } else if (const auto* conv = dynamic_cast<const Conv2d*>(&module)) {
+      sparse = compile_layer(*conv, chain.name(i), shape, epilogue, out);
+    }
+    if (!sparse) out.network->add(chain.name(i), chain.share(i));
+    shape = module.walk(shape, uses);
+    if (sparse && relu_behind) ++i;  // which keeps the shape
   }
   out.network->train(chain.is_training());
   return out;

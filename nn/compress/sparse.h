@@ -20,27 +20,25 @@ struct WeightForm {
   std::string str() const;
 };
 
-/// The form of least cost for the product of `weight` [out, in] with `columns` columns. The cost is modelled,
-/// from the sizes and the pattern alone, so a network compiles alike on every machine and at every run; the
-/// constants stand in the .cpp with what they were taken from.
-WeightForm cheapest_form(const Tensor& weight, int64_t columns);
-
 struct CompiledLayer {
   std::string name;
-  WeightForm form;
+  WeightForm form;        ///< the cheapest one
   double dense_cost = 0;  ///< of the dense form, in the same unit
   int64_t nonzero = 0, weights = 0;
 };
 
+/// What compile_sparse makes. The cost of a form is modelled, from the sizes and the pattern alone, so a network
+/// compiles alike on every machine and at every run; the constants stand in the .cpp with what they were taken
+/// from.
 struct Compiled {
   std::shared_ptr<Sequential> network;
   std::vector<CompiledLayer> layers;  ///< the layers with a weight that were considered, in order
 };
 
-/// Compiles a chain for inputs of the shape `input`, batch included. A Linear whose cheapest form is sparse
-/// becomes a SparseLinear of the same name that takes over a ReLU behind it; every other module is shared with
-/// the chain, which is left as it is. What is exactly 0 is left out. The result is a network like any other:
-/// it can be finetuned, moved and saved.
+/// Compiles a chain for inputs of the shape `input`, batch included. A Linear, or a Conv2d of stride 1 without
+/// groups, whose cheapest form is sparse becomes a SparseLinear or SparseConv of the same name that takes over a
+/// ReLU behind it; every other module is shared with the chain, which is left as it is. What is exactly 0 is
+/// left out. The result is a network like any other: it can be finetuned and saved. On the host.
 Compiled compile_sparse(const Sequential& chain, const Shape& input);
 
 }  // namespace tenon

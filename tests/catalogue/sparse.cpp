@@ -1,38 +1,11 @@
 #include "core/ops/sparse.h"
 
 #include "autograd/ops/sparse.h"
+#include "tests/catalogue/drawn_pattern.h"
 #include "tests/catalogue/row.h"
 
 namespace tenon::catalogue {
 namespace {
-
-// A pattern [rows, columns] of which about `share` of the blocks are there, and its entries as the
-// references read them.
-struct Drawn {
-  SparsePattern pattern;
-  int64_t rows, columns, block;
-  std::vector<int32_t> offsets, indices;
-};
-
-Drawn draw_pattern(Draw& d, int64_t rows, int64_t columns, int64_t block, double share) {
-  const Tensor mask = Tensor::zeros({rows, columns}, uint8);
-  for (int64_t i = 0; i < rows; i += block)
-    for (int64_t k = 0; k < columns; ++k)
-      if (d.generator.next_uniform() < share) mask.data<uint8_t>()[i * columns + k] = 1;
-  Drawn drawn{SparsePattern::from_mask(mask, block), rows, columns, block, {}, {}};
-  drawn.offsets = drawn.pattern.by_rows().offsets.to_vector<int32_t>();
-  drawn.indices = drawn.pattern.by_rows().indices.to_vector<int32_t>();
-  return drawn;
-}
-
-// Calls `f(m, k, place of W[m, k] among the values)` for every element of the matrix.
-template <class F>
-void for_each_element(const Drawn& w, F&& f) {
-  for (int64_t m = 0; m < w.rows; ++m)
-    for (int64_t p = w.offsets[static_cast<size_t>(m / w.block)];
-         p < w.offsets[static_cast<size_t>(m / w.block) + 1]; ++p)
-      f(m, w.indices[static_cast<size_t>(p)], p * w.block + m % w.block);
-}
 
 struct Extents {
   int64_t rows, columns, n;
@@ -44,7 +17,7 @@ template <class Make>
 std::vector<Case> over_patterns(Draw& d, Make&& make) {
   std::vector<Case> cases;
   auto add = [&](const Extents& e, int64_t block, double share) {
-    const Drawn w = draw_pattern(d, e.rows, e.columns, block, share);
+    const DrawnPattern w = draw_pattern(d, e.rows, e.columns, block, share);
     for (Case c : make(d, w, e.n)) {
       c.label = concat(c.label, " ", w.pattern.str(), ", ", e.n, " columns");
       cases.push_back(std::move(c));
@@ -74,11 +47,11 @@ std::vector<Case> over_patterns(Draw& d, Make&& make) {
   return cases;
 }
 
-Case spmm_case(Draw& d, const Drawn& w, int64_t n, bool with_bias, Epilogue epilogue) {
+Case spmm_case(Draw& d, const DrawnPattern& w, int64_t n, bool with_bias, Epilogue epilogue) {
   Case c;
   c.label = concat(with_bias ? "bias" : "", epilogue == Epilogue::relu ? " relu" : "");
   c.inputs = {d.normal(w.pattern.values_shape()), d.normal({w.columns, n})};
-  if (with_bias) c.inputs.push_back(d.normal({w.rows}));
+  if (with_bias) c.inputs.push_back(draw_far_bias(d, w.rows));
   c.tensors = [w, with_bias, epilogue](const Tensors& in) {
     return Tensors{spmm(w.pattern.to(in[0].device()), in[0], in[1], with_bias ? in[2] : Tensor(), epilogue)};
   };
@@ -101,14 +74,14 @@ Case spmm_case(Draw& d, const Drawn& w, int64_t n, bool with_bias, Epilogue epil
 }
 
 std::vector<Case> spmm_cases(Draw& d) {
-  return over_patterns(d, [](Draw& draw, const Drawn& w, int64_t n) {
+  return over_patterns(d, [](Draw& draw, const DrawnPattern& w, int64_t n) {
     return std::vector<Case>{spmm_case(draw, w, n, false, Epilogue::none),
                              spmm_case(draw, w, n, true, Epilogue::relu)};
   });
 }
 
 std::vector<Case> spmm_transposed_cases(Draw& d) {
-  return over_patterns(d, [](Draw& draw, const Drawn& w, int64_t n) {
+  return over_patterns(d, [](Draw& draw, const DrawnPattern& w, int64_t n) {
     Case c;
     c.inputs = {draw.normal(w.pattern.values_shape()), draw.normal({w.rows, n})};
     c.tensors = [w](const Tensors& in) {
@@ -129,7 +102,7 @@ std::vector<Case> spmm_transposed_cases(Draw& d) {
 }
 
 std::vector<Case> sddmm_cases(Draw& d) {
-  return over_patterns(d, [](Draw& draw, const Drawn& w, int64_t n) {
+  return over_patterns(d, [](Draw& draw, const DrawnPattern& w, int64_t n) {
     Case c;
     c.inputs = {draw.normal({w.rows, n}), draw.normal({w.columns, n})};
     c.tensors = [w](const Tensors& in) { return Tensors{sddmm(w.pattern.to(in[0].device()), in[0], in[1])}; };

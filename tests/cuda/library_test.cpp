@@ -37,9 +37,8 @@ TEST_CASE("cuda libraries: cublas multiplies, or the build says that it lacks it
     check_by_library("cublas", a, [&](const Tensor& x) { return matmul(x, b.to(x.device())); });
     check_by_library("cublas", b, [&](const Tensor& x) { return matmul(x.t(), a.to(x.device()).t()); });
     check_by_library("cublas", many, [&](const Tensor& x) { return matmul(x, few.to(x.device())); });
-    check_by_library("cublas", a, [&](const Tensor& x) {
-      return matmul(x, many.to(x.device()).transpose(-1, -2));
-    });
+    check_by_library("cublas", a,
+                     [&](const Tensor& x) { return matmul(x, many.to(x.device()).transpose(-1, -2)); });
   }
 }
 
@@ -61,12 +60,10 @@ TEST_CASE("cuda libraries: cudnn convolves, or the build says that it lacks it")
       g = integers(conv(x, w, bias, options).shape(), float32, random);
     }
     check_by_library("cudnn", x, [&](const Tensor& t) { return conv(t, w.to(t.device()), {}, options); });
-    check_by_library("cudnn", x, [&](const Tensor& t) {
-      return conv(t, w.to(t.device()), bias.to(t.device()), options);
-    });
-    check_by_library("cudnn", g, [&](const Tensor& t) {
-      return conv_backward_input(t, w.to(t.device()), in, options);
-    });
+    check_by_library(
+        "cudnn", x, [&](const Tensor& t) { return conv(t, w.to(t.device()), bias.to(t.device()), options); });
+    check_by_library("cudnn", g,
+                     [&](const Tensor& t) { return conv_backward_input(t, w.to(t.device()), in, options); });
     check_by_library("cudnn", g, [&](const Tensor& t) {
       return conv_backward_weight(t, x.to(t.device()), kernel, options);
     });

@@ -10,7 +10,9 @@
 #include "nn/activations.h"
 #include "nn/compress/mask.h"
 #include "nn/compress/sparse.h"
+#include "nn/conv.h"
 #include "nn/linear.h"
+#include "nn/models/lenet.h"
 #include "nn/models/mlp.h"
 #include "tests/seed.h"
 
@@ -109,5 +111,41 @@ TEST_CASE("sparse compilation: dense where dense is cheaper, blocks where zeros 
   CHECK(compiled.layers[1].form.str() == "4x1 blocks");
   CHECK(compiled.network->size() == 2);  // the ReLU went into the layer
   const Variable x(random_normal({64, 64}, generator));
+  CHECK(largest_difference(chain(x).value(), (*compiled.network)(x).value()) < 1e-5);
+}
+
+TEST_CASE("sparse compilation: LeNet-5 with its convolutions") {
+  Generator generator(test_seed());
+  auto net = make_lenet_5(generator);
+  prune(*net, 0.05, generator);
+  for (int64_t batch : {1, 5}) {
+    const Variable x(random_normal({batch, 1, 28, 28}, generator));
+    const Compiled compiled = compile_sparse(*net, x.shape());
+    std::string kinds;
+    for (size_t i = 0; i < compiled.network->size(); ++i) kinds += concat((*compiled.network)[i].kind(), " ");
+    CHECK(kinds == "SparseConv MaxPool2d SparseConv MaxPool2d Flatten SparseLinear " +
+                       std::string(batch == 1 ? "SparseLinear " : "Linear "));
+    CHECK(largest_difference((*net)(x).value(), (*compiled.network)(x).value()) < 1e-5);
+    backward(sum((*compiled.network)(x)));
+    for (const Variable& p : compiled.network->parameters()) CHECK(p.grad().defined());
+    LayerUses uses;
+    CHECK(compiled.network->walk(x.shape(), uses) == Shape{batch, 10});
+  }
+}
+
+TEST_CASE("sparse compilation: what has no sparse form stays as it is") {
+  Generator generator(test_seed());
+  Sequential chain;
+  chain
+      .add("strided",
+           std::make_shared<Conv2d>(2, 4, Dims{3}, ConvOptions{.stride = {2}}, Bias::yes, generator))
+      .add("padded",
+           std::make_shared<Conv2d>(4, 4, Dims{3}, ConvOptions{.padding = {1}}, Bias::no, generator));
+  prune(chain, 0.05, generator);
+  const Variable x(random_normal({2, 2, 20, 20}, generator));
+  const Compiled compiled = compile_sparse(chain, x.shape());
+  REQUIRE(compiled.layers.size() == 1);
+  CHECK(compiled.layers[0].name == "padded");
+  CHECK(&(*compiled.network)[0] == &chain[0]);
   CHECK(largest_difference(chain(x).value(), (*compiled.network)(x).value()) < 1e-5);
 }
