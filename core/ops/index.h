@@ -1,6 +1,7 @@
 // Ops that pick, place, join, pad and order elements. Indices are int64, count from 0, and are refused when
 // out of range (the error names op, index and extent). Values are of any dtype unless said otherwise. All
 // throw Error on undefined tensors, axes out of range, mixed dtypes or devices, and shapes that do not fit.
+// On the CUDA device the check of indices, and the counts of nonzero and masked_select, wait for the device.
 #pragma once
 
 #include <utility>

@@ -28,7 +28,7 @@ void lists_scale(TensorList x, double alpha);
 void lists_fill(TensorList x, double value);
 /// x_i = min(max(x_i, low), high). Throws if low > high.
 void lists_clamp(TensorList x, double low, double high);
-/// sqrt(sum_i sum x_i^2), accumulated in float64. 0 for an empty list.
+/// sqrt(sum_i sum x_i^2), accumulated in float64. 0 for an empty list. Waits for the device of the list.
 double lists_norm2(TensorList x);
 
 /// `momentum` is empty if step.momentum is 0. `step_counts[i]` is the number of updates of entry i, this one
