@@ -1,8 +1,13 @@
 // Convolutions of one to three axes, float32 and float64: products of a weight with an image that is gathered
-// piece by piece into shared memory, so that there is no columns matrix (conv_product.h says how).
+// piece by piece into shared memory, so that there is no columns matrix (conv_gather.h says what meets what,
+// conv_product.h is the kernel, tile.h its core). The gradient of the input is the same gather from the other
+// side; with a stride, positions a stride apart meet the same taps and are a product of their own.
 //
-// Sums run in an order fixed by the sizes. Those over positions (conv_backward_weight) are cut into parts, a
-// block each, and a second kernel joins the parts in their order.
+// Tiles follow the rows, that is the channels of the result: 16 or 32 rows by 256 positions, 64 x 128, 128 x 128,
+// with 8 columns in a thread; where these would not fill a card, 16, 32 or 64 x 64 with 4 x 4. Up to 4 rows
+// (depthwise, one class, gradients of a single channel) would waste a tile: a thread computes them of one
+// position. Few positions of many channels cut k into parts, joined in order. Sums run in an order fixed by sizes
+// and layout.
 //
 // Counted for float32, flops and the bytes of input, weight and output once each:
 //
@@ -13,9 +18,10 @@
 //   3d N1 C1 64^3 K16 3x3x3     226 Mflop   17.8 MB   13 flops a byte     5.3 us (memory)
 //
 // with the bound that follows on an H100 at 67 TFLOP/s and 3.35 TB/s, which balance at 20 flops a byte: all but
-// the last are bound by arithmetic, in each of the three directions, which do the same number of flops.
-// What the kernels pay above it: a gathered element costs about ten instructions and is used once for each
-// row of the tile, 16 to 64 multiply-adds. Never timed on a card yet.
+// the last are bound by arithmetic, in each of the three directions, which do the same number of flops. What is
+// paid above it: a gathered element costs some ten instructions, copy and loop included, and serves as many
+// multiply-adds as the tile has rows: 16 to 128. So thin channels come to half of the bound at best, by this
+// count. Never timed on a card yet.
 #include <numeric>
 
 #include "core/ops/contract.h"
@@ -34,13 +40,13 @@ ConvGather gather_of(const ConvPlan& plan, bool backward) {
   const int in = static_cast<int>(plan.in_channels), out = static_cast<int>(plan.out_channels);
   g.m = backward ? in : out;
   g.groups = static_cast<int>(plan.groups);
-  g.inner.channels = backward ? out : in;
-  g.inner.channels_inside = source.position != 1;
+  g.channels = backward ? out : in;
+  g.channels_inside = source.position != 1;
   g.a_step = backward ? taps : in * taps;
   g.weight_channel = backward ? in * taps : taps;
   g.a_along_k = true;
   g.a_group = plan.weights() / plan.groups;
-  g.source_group = g.inner.channels * source.channel;
+  g.source_group = g.channels * source.channel;
   g.c_group = g.m * result.channel;
   g.c_step = static_cast<int>(result.channel);
   g.source_image = static_cast<int>(source.image);
@@ -53,9 +59,9 @@ ConvGather gather_of(const ConvPlan& plan, bool backward) {
 
 // Taps and positions are set: what follows from them.
 void finish(const ConvPlan& plan, ConvGather& g) {
-  g.inner.all_taps = g.inner.taps[0] * g.inner.taps[1] * g.inner.taps[2];
+  g.all_taps = g.taps[0] * g.taps[1] * g.taps[2];
   g.n = static_cast<int>(plan.images) * g.positions[0] * g.positions[1] * g.positions[2];
-  g.k = g.inner.channels * g.inner.all_taps;
+  g.k = g.channels * g.all_taps;
 }
 
 ConvGather forward_gather(const ConvPlan& plan) {
@@ -65,7 +71,7 @@ ConvGather forward_gather(const ConvPlan& plan) {
     g.extent[i] = static_cast<int>(plan.in[i]);
     g.result_extent[i] = g.positions[i] = static_cast<int>(plan.out[i]);
     g.result_spacing[i] = 1;
-    g.inner.taps[i] = static_cast<int>(plan.kernel[i]);
+    g.taps[i] = static_cast<int>(plan.kernel[i]);
     g.start[i] = static_cast<int>(-plan.padding[i]);
     g.step[i] = static_cast<int>(plan.stride[i]);
     g.reach[i] = static_cast<int>(plan.dilation[i]);
@@ -95,7 +101,7 @@ ConvGather backward_gather(const ConvPlan& plan, const int64_t (&phase)[3]) {
     g.positions[i] = static_cast<int>(divide_up(plan.in[i] - phase[i], stride));
     g.result_first[i] = static_cast<int>(phase[i]);
     g.result_spacing[i] = static_cast<int>(stride);
-    g.inner.taps[i] = fits ? static_cast<int>(divide_up(kernel - first, apart)) : 0;
+    g.taps[i] = fits ? static_cast<int>(divide_up(kernel - first, apart)) : 0;
     g.start[i] = fits ? static_cast<int>((phase[i] + plan.padding[i] - first * dilation) / stride) : 0;
     g.step[i] = 1;
     g.reach[i] = static_cast<int>(-apart * dilation / stride);
@@ -116,23 +122,23 @@ __global__ void __launch_bounds__(256, 4)
   const int64_t item = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (item >= int64_t{g.n} * g.groups) return;
   // Neighbours in memory for neighbouring threads: positions, or the channels of groups.
-  const int group = static_cast<int>(g.inner.channels_inside ? item % g.groups : item / g.n);
-  const int position = static_cast<int>(g.inner.channels_inside ? item / g.groups : item % g.n);
+  const int group = static_cast<int>(g.channels_inside ? item % g.groups : item / g.n);
+  const int position = static_cast<int>(g.channels_inside ? item / g.groups : item % g.n);
   int c_offset;
-  const Site site = g.n_site(position, c_offset);
+  const PlaceSite site = g.n_site<PlaceSite>(position, c_offset);
   source += group * g.source_group + site.offset;
   a += group * g.a_group + g.weight_first;
   T sum[kRows] = {};
   int t[3];
-  for (int channel = 0; channel < g.inner.channels; ++channel)
-    for (t[0] = 0; t[0] < g.inner.taps[0]; ++t[0])
-      for (t[1] = 0; t[1] < g.inner.taps[1]; ++t[1])
-        for (t[2] = 0; t[2] < g.inner.taps[2]; ++t[2]) {
+  for (int channel = 0; channel < g.channels; ++channel)
+    for (t[0] = 0; t[0] < g.taps[0]; ++t[0])
+      for (t[1] = 0; t[1] < g.taps[1]; ++t[1])
+        for (t[2] = 0; t[2] < g.taps[2]; ++t[2]) {
           int at[3];
           bool inside = true;
           for (int i = 0; i < 3; ++i) {
             at[i] = t[i] * g.reach[i];
-            inside = inside && static_cast<unsigned>(site.at[i] + at[i]) < static_cast<unsigned>(g.extent[i]);
+            inside = inside && g.meets(i, site.at[i], t[i]);
           }
           if (!inside) continue;
           const T x = source[channel * g.source_channel + g.source_offset(at)];
@@ -154,8 +160,7 @@ void run_gather(const char* name, const ConvGather& gather, int64_t c_count, voi
   T* const pc = static_cast<T*>(c);
   const T *pa = static_cast<const T*>(a), *ps = static_cast<const T*>(source),
           *pb = static_cast<const T*>(shift);
-  if (gather.m > 4)
-    return run_product<T>(name, gather, gather.inner.channels_inside, c_count, pc, pa, ps, pb);
+  if (gather.m > 4) return run_product<T>(name, gather, gather.channels_inside, c_count, pc, pa, ps, pb);
   constexpr unsigned kBlock = 256;
   const int64_t blocks = divide_up(int64_t{gather.n} * gather.groups, kBlock);
   TENON_CHECK(blocks <= 0x7fffffff, name, ": ", gather.groups, " groups of ", gather.n,

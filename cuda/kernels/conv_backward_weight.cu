@@ -2,9 +2,10 @@
 // positions (conv_product.h). The sum is long and its result small, so it is cut into parts of at least 512
 // positions, as many as fill a card, and a second kernel joins the parts in their order.
 //
-// Flops and bytes are those of the forward (conv.cu). A block of 16 x 64 results brings 80 values into shared
-// memory for 1024 multiply-adds, of which it gathers 64 at about ten instructions each: half of its time goes
-// into that where there are only 16 output channels. Never timed on a card yet.
+// Flops, bytes and bound are those of the forward (conv.cu). A block of 16 x 64 results brings 80 values into shared
+// memory for 1024 multiply-adds, of which it gathers 64 at some ten instructions each: by that count a good third
+// of its time goes into copies where there are only 16 output channels. Depthwise it fills one row of 16. Never
+// timed on a card yet.
 #include "core/ops/contract.h"
 #include "cuda/kernels/conv.h"
 #include "cuda/kernels/conv_product.h"
@@ -17,15 +18,15 @@ ConvWeightGather weight_gather(const ConvPlan& plan) {
   ConvWeightGather g{};
   g.m = static_cast<int>(plan.out_channels);
   g.groups = static_cast<int>(plan.groups);
-  g.outer.channels = static_cast<int>(plan.in_channels);
-  g.outer.all_taps = static_cast<int>(plan.taps());
-  g.outer.channels_inside = plan.x.position != 1;
+  g.channels = static_cast<int>(plan.in_channels);
+  g.all_taps = static_cast<int>(plan.taps());
+  g.channels_inside = plan.x.position != 1;
   g.n = static_cast<int>(plan.in_channels * plan.taps());
   g.k = static_cast<int>(plan.images * plan.positions());
   for (int i = 0; i < 3; ++i) {
     g.extent[i] = static_cast<int>(plan.in[i]);
     g.positions[i] = static_cast<int>(plan.out[i]);
-    g.outer.taps[i] = static_cast<int>(plan.kernel[i]);
+    g.taps[i] = static_cast<int>(plan.kernel[i]);
     g.start[i] = static_cast<int>(-plan.padding[i]);
     g.step[i] = static_cast<int>(plan.stride[i]);
     g.reach[i] = static_cast<int>(plan.dilation[i]);

@@ -1,19 +1,9 @@
-// Convolutions as matrix products whose second factor is never stored: a tile of
-//
-//   C[m, n] = sum_k A[m, k] source[site(n) + site(k)]        (0 where the sum of sites is outside the source)
-//
-// The three kernels of the family differ in what m, n and k stand for (ConvGather, ConvWeightGather):
-//
-//   conv                   m: output channel  n: output position     k: (input channel, tap)   A: weight
-//   conv_backward_input    m: input channel   n: input position      k: (output channel, tap)  A: weight
-//   conv_backward_weight   m: output channel  n: (input ch., tap)    k: output position        A: g
-//
-// A site is a place in the source: an offset in memory, and coordinates to tell the padding by. Sites of a
-// block's n are worked out once, those of its k a step ahead of the copies, a thread a site; an element of the
-// gathered piece then costs three additions and comparisons and one address.
+// The kernel of all convolutions: a tile of the product that conv_gather.h describes. Sites of a block's n are worked
+// out once, those of its k a step ahead of the copies, a thread a site; an element of the gathered piece then
+// costs some ten instructions (its mask, its addresses, the copy, the loop), with more than 32 taps some fifteen.
 #pragma once
 
-#include "core/cpu/conv.h"
+#include "cuda/kernels/conv_gather.h"
 #include "cuda/kernels/parts.h"
 #include "cuda/kernels/tile.h"
 #include "cuda/runtime/scratch.h"
@@ -21,132 +11,9 @@
 
 namespace tenon::cuda {
 
-struct alignas(16) Site {
-  int offset;
-  int at[3];
-};
-constexpr int kNowhere = -(1 << 30);  // a coordinate that no sum with another brings back inside
-TENON_HD inline Site nowhere() { return {0, {kNowhere, kNowhere, kNowhere}}; }
-
-/// Splits a row-major index over three extents.
-TENON_HD inline void split_index(int index, const int (&extent)[3], int (&at)[3]) {
-  at[2] = index % extent[2], index /= extent[2];
-  at[1] = index % extent[1];
-  at[0] = index / extent[1];
-}
-
-/// The channels of an image side by side or its positions: which index runs faster in memory, and so in k or n.
-struct ChannelTaps {
-  int channels, taps[3], all_taps;
-  bool channels_inside;
-  TENON_HD void split(int index, int& channel, int (&tap)[3]) const {
-    int t;
-    if (channels_inside) {
-      channel = index % channels, t = index / channels;
-    } else {
-      channel = index / all_taps, t = index % all_taps;
-    }
-    split_index(t, taps, tap);
-  }
-};
-
-/// What both gathers tell the kernel of one group of a convolution.
-struct ConvProduct {
-  int m, n, k;
-  int groups, k_per_part;  ///< blockIdx.z = part * groups + group; set by run_product
-  int extent[3];           ///< of the source
-  int a_step, c_step;      ///< from row to row
-  int64_t source_group, a_group, c_group, c_part;
-  bool a_along_k;  ///< A is dense along k, else along m
-};
-
-/// conv and conv_backward_input: along each axis, result position `first + j spacing` (j < positions) reads source
-/// position `start + j step + t reach` for taps `first_tap + t tap_step` (t < taps).
-struct ConvGather : ConvProduct {
-  ChannelTaps inner;
-  int positions[3];
-  int start[3], step[3], reach[3];
-  int result_first[3], result_spacing[3], result_extent[3];
-  int source_image, source_channel, source_position;
-  int result_image, result_position;
-  int weight_first, weight_channel, weight_tap[3];
-
-  TENON_HD int source_offset(const int (&at)[3]) const {
-    return ((at[0] * extent[1] + at[1]) * extent[2] + at[2]) * source_position;
-  }
-  TENON_HD Site k_site(int index, int& a_offset) const {
-    int channel, tap[3];
-    inner.split(index, channel, tap);
-    Site site;
-    a_offset = weight_first + channel * weight_channel;
-    for (int i = 0; i < 3; ++i) {
-      site.at[i] = tap[i] * reach[i];
-      a_offset += tap[i] * weight_tap[i];
-    }
-    site.offset = source_offset(site.at) + channel * source_channel;
-    return site;
-  }
-  TENON_HD Site n_site(int index, int& c_offset) const {
-    const int count = positions[0] * positions[1] * positions[2];
-    const int image = index / count;
-    int j[3];
-    split_index(index % count, positions, j);
-    Site site;
-    int place = 0;
-    for (int i = 0; i < 3; ++i) {
-      site.at[i] = start[i] + j[i] * step[i];
-      place = place * result_extent[i] + result_first[i] + j[i] * result_spacing[i];
-    }
-    site.offset = source_offset(site.at) + image * source_image;
-    c_offset = image * result_image + place * result_position;
-    return site;
-  }
-};
-
-/// conv_backward_weight.
-struct ConvWeightGather : ConvProduct {
-  ChannelTaps outer;
-  int positions[3];
-  int start[3], step[3], reach[3];
-  int source_image, source_channel, source_position;
-  int g_image, g_position;
-
-  TENON_HD int source_offset(const int (&at)[3]) const {
-    return ((at[0] * extent[1] + at[1]) * extent[2] + at[2]) * source_position;
-  }
-  TENON_HD Site k_site(int index, int& a_offset) const {
-    const int count = positions[0] * positions[1] * positions[2];
-    const int image = index / count, position = index % count;
-    int j[3];
-    split_index(position, positions, j);
-    Site site;
-    for (int i = 0; i < 3; ++i) site.at[i] = start[i] + j[i] * step[i];
-    site.offset = source_offset(site.at) + image * source_image;
-    a_offset = image * g_image + position * g_position;
-    return site;
-  }
-  TENON_HD Site n_site(int index, int& c_offset) const {
-    int channel, tap[3];
-    outer.split(index, channel, tap);
-    Site site;
-    for (int i = 0; i < 3; ++i) site.at[i] = tap[i] * reach[i];
-    site.offset = source_offset(site.at) + channel * source_channel;
-    c_offset = channel * outer.all_taps + (tap[0] * outer.taps[1] + tap[1]) * outer.taps[2] + tap[2];
-    return site;
-  }
-};
-
-/// Throws Error if an operand is too large for offsets of 32 bits.
-inline void check_span(const char* op, const ConvPlan& plan) {
-  const int64_t x = plan.images * plan.x.image, y = plan.images * plan.y.image;
-  TENON_CHECK(std::max({x, y, plan.weights()}) <= 0x7fffffff, op,
-              ": the CUDA kernel expects operands that span less than 2^31 elements, got ", x, " (input), ",
-              y, " (output) and ", plan.weights(), " (weight)");
-}
-
 /// The copies of one block. `kSourceAlongK`: neighbours in k are neighbours in the source, so copies of it run
 /// along k, else along n.
-template <class Tile, class T, bool kSourceAlongK, class Gather>
+template <class Tile, class T, bool kSourceAlongK, class Gather, class Site>
 struct ConvPieces {
   static constexpr int kOwn = kSourceAlongK || Tile::kN <= Tile::kThreads ? 1 : Tile::kN / Tile::kThreads;
   static_assert(Tile::kM * Tile::kK % Tile::kThreads == 0 && Tile::kN * Tile::kK % Tile::kThreads == 0);
@@ -157,23 +24,22 @@ struct ConvPieces {
   Site* k_sites;        // shared, [2][kK]
   int* a_offsets;       // shared, [2][kK]
   int m, k_begin, k_end, thread;
-  Site own[kOwn];  // copies along n: the sites of this thread's columns
+  // Copies along n: the sites of this thread's columns. Those of four words would take too many registers.
+  static constexpr bool kKeepsOwn = !kSourceAlongK && std::is_same_v<Site, MaskSite>;
+  Site own[kOwn];
 
   __device__ void prepare(int step) {
     if (thread >= Tile::kK) return;
     const int slot = step % 2 * Tile::kK + thread, k = k_begin + step * Tile::kK + thread;
-    Site site = nowhere();
+    Site site = Site::nowhere();
     int a_offset = -1;
-    if (k < k_end) site = gather.k_site(k, a_offset);
+    if (k < k_end) site = gather.template k_site<Site>(k, a_offset);
     k_sites[slot] = site;
     a_offsets[slot] = a_offset;
   }
 
   __device__ void copy_gathered(T* to, const Site& n, const Site& k) const {
-    bool inside = true;
-    for (int i = 0; i < 3; ++i)
-      inside = inside && static_cast<unsigned>(n.at[i] + k.at[i]) < static_cast<unsigned>(gather.extent[i]);
-    copy_async(to, source + n.offset + k.offset, inside);
+    copy_async(to, source + n.offset + k.offset, gather.inside(n, k));
   }
 
   __device__ void load(int step, T* a_piece, T* b_piece) const {
@@ -190,10 +56,18 @@ struct ConvPieces {
       const Site k_site = k_sites[table + k];
       for (int n = thread / Tile::kK; n < Tile::kN; n += Tile::kThreads / Tile::kK)
         copy_gathered(b_piece + k * Tile::kPitchB + n, n_sites[n], k_site);
+    } else if constexpr (kKeepsOwn) {
+      constexpr int kSteps = kOwn == 1 ? Tile::kThreads / Tile::kN : 1;
+      const int n = thread % Tile::kN;
+      TENON_ROLLED for (int k = kOwn == 1 ? thread / Tile::kN : 0; k < Tile::kK; k += kSteps) {
+        const Site k_site = k_sites[table + k];
+        for (int j = 0; j < kOwn; ++j)
+          copy_gathered(b_piece + k * Tile::kPitchB + n + j * Tile::kThreads, own[j], k_site);
+      }
     } else {
-      for (int j = 0; j < Tile::kN * Tile::kK / Tile::kThreads; ++j) {
-        const int item = thread + j * Tile::kThreads, k = item / Tile::kN;
-        copy_gathered(b_piece + k * Tile::kPitchB + item % Tile::kN, own[j % kOwn], k_sites[table + k]);
+      TENON_ROLLED for (int item = thread; item < Tile::kN * Tile::kK; item += Tile::kThreads) {
+        const int k = item / Tile::kN, n = item % Tile::kN;
+        copy_gathered(b_piece + k * Tile::kPitchB + n, n_sites[n], k_sites[table + k]);
       }
     }
   }
@@ -247,7 +121,7 @@ __device__ void store_tile(const Sum& sum, T* c, const int* c_offsets, int m, in
 }
 
 /// One part of k, one group, one tile of C. `shift` (or null) is added to the rows, in the first part.
-template <class Tile, class Sum, class T, bool kSourceAlongK, class Gather>
+template <class Tile, class Sum, class T, bool kSourceAlongK, class Gather, class Site>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     conv_product_kernel(Gather gather, T* c, const T* __restrict__ a, const T* __restrict__ source,
                         const T* __restrict__ shift) {
@@ -264,7 +138,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   const int k_begin = part * gather.k_per_part;
   const int k_end = gather.k - k_begin < gather.k_per_part ? gather.k : k_begin + gather.k_per_part;
 
-  using Pieces = ConvPieces<Tile, T, kSourceAlongK, Gather>;
+  using Pieces = ConvPieces<Tile, T, kSourceAlongK, Gather, Site>;
   Pieces pieces{gather,
                 a + group * gather.a_group,
                 source + group * gather.source_group,
@@ -277,16 +151,16 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
                 thread,
                 {}};
   for (int i = thread; i < Tile::kN; i += Tile::kThreads) {
-    Site site = nowhere();
+    Site site = Site::nowhere();
     int c_offset = -1;
-    if (i < gather.n - n_first) site = gather.n_site(n_first + i, c_offset);
+    if (i < gather.n - n_first) site = gather.template n_site<Site>(n_first + i, c_offset);
     n_sites[i] = site;
     c_offsets[i] = c_offset;
   }
   pieces.prepare(0);
   pieces.prepare(1);
   __syncthreads();
-  if constexpr (!kSourceAlongK)
+  if constexpr (Pieces::kKeepsOwn)
     for (int j = 0; j < Pieces::kOwn; ++j) pieces.own[j] = n_sites[(thread + j * Tile::kThreads) % Tile::kN];
 
   Sum sum;
@@ -321,8 +195,11 @@ void run_product(const char* name, Gather gather, bool source_along_k, int64_t c
                     static_cast<unsigned>(gather.groups * parts)};
     TENON_CHECK(grid.y <= 65535 && gather.groups * parts <= 65535, name, ": ", gather.m, " rows in ",
                 gather.groups, " groups are too many for one launch");
-    const auto kernel = source_along_k ? conv_product_kernel<Shape, Sum, T, true, Gather>
-                                       : conv_product_kernel<Shape, Sum, T, false, Gather>;
+    const auto kernel = gather.all_taps <= kMaskedTaps
+                            ? (source_along_k ? conv_product_kernel<Shape, Sum, T, true, Gather, MaskSite>
+                                              : conv_product_kernel<Shape, Sum, T, false, Gather, MaskSite>)
+                            : (source_along_k ? conv_product_kernel<Shape, Sum, T, true, Gather, PlaceSite>
+                                              : conv_product_kernel<Shape, Sum, T, false, Gather, PlaceSite>);
     if (parts == 1) return launch(name, kernel, grid, {Shape::kThreads}, 0, gather, c, a, source, shift);
     const Scratch partial(static_cast<size_t>(parts * c_count) * sizeof(T));
     launch(name, kernel, grid, {Shape::kThreads}, 0, gather, partial.as<T>(), a, source, shift);

@@ -107,6 +107,14 @@ TEST_CASE("cuda kernels: convolutions in wide tiles") {
               4, {float32});
 }
 
+TEST_CASE("cuda kernels: convolutions of more than 32 taps") {
+  check_cases({{1, 3, 6, {9, 11}, {7, 6}, {.padding = {3, 2}}},
+               {2, 2, 5, {60}, {33}, {.stride = {2}, .padding = {16}}},
+               {1, 6, 7, {5, 6, 7}, {4, 3, 3}, {.padding = {2, 1, 0}}},
+               {1, 5, 6, {8, 9}, {4, 8}, {.padding = {1, 4}}}},  // 32
+              8);
+}
+
 TEST_CASE("cuda kernels: convolutions of many channels at few positions, summed in parts") {
   check_cases(
       {{1, 120, 130, {4, 4}, {3, 3}, {.padding = {1}}, "conv_backward_weight", "join_parts", "join_parts"},
