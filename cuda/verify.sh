@@ -17,7 +17,10 @@ out=${2:?usage: bash cuda/verify.sh [--sanitize] BIN_DIR OUT_DIR [SECONDS]}
 total=${3:-$([ $sanitize = yes ] && echo 400 || echo 240)}
 tests=${TESTS:-*cuda*}
 benches=${BENCHES:-matmul/,conv/,lenet300/,resnet20/,elementwise/,reduce/,norm/,adam/,softmax/,pool/,dropout/,linalg/,order/,sparse/}
-export LD_LIBRARY_PATH=$bin/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export LD_LIBRARY_PATH=$bin/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}:/usr/local/cuda/lib64
+# The bench with cuBLAS and cuDNN as contestants, where they are.
+bench=$bin/bench
+[ -x "$bin/bench-libraries" ] && ! ldd "$bin/bench-libraries" | grep -q 'not found' && bench=$bin/bench-libraries
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$out"
 
@@ -29,7 +32,7 @@ if ! ls /dev/nvidia[0-9]* >/dev/null 2>&1 && ! nvidia-smi -L >/dev/null 2>&1; th
   echo "skipped: no device"
   exit 77
 fi
-if ! limited 60 "$bin/bench" --device cuda --probe >"$out/machine.txt" 2>&1; then
+if ! limited 60 "$bench" --device cuda --probe >"$out/machine.txt" 2>&1; then
   cat "$out/machine.txt"
   echo "FAILED: a device is here, but the bench program cannot use it"
   exit 1
@@ -118,13 +121,13 @@ beside=no
 python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null && beside=yes
 bench_seconds=$(left)
 [ $beside = yes ] && bench_seconds=$((bench_seconds / 2))
-limited $((bench_seconds + 5)) "$bin/bench" --device cuda --filter "$benches" --seconds $((bench_seconds - 2)) \
+limited $((bench_seconds + 5)) "$bench" --device cuda --filter "$benches" --seconds $((bench_seconds - 2)) \
   --json "$out/bench.json" --markdown "$out/bench.md" 2>&1 | tee "$out/bench.txt"
 [ "${PIPESTATUS[0]}" = 0 ] || { echo "FAILED: bench"; failed=1; }
 write_results
 
 if [ $beside = yes ] && [ -f "$root/bench/peers.py" ]; then
-  limited "$(left)" python3 "$root/bench/peers.py" --bench "$bin/bench" --device cuda --seconds "$(left)" \
+  limited "$(left)" python3 "$root/bench/peers.py" --bench "$bench" --device cuda --seconds "$(left)" \
     --filter "$benches" --json "$out/peers.json" --markdown "$out/peers.md" 2>&1 | tee "$out/peers.txt"
 else
   echo "PyTorch: not here"

@@ -5,19 +5,23 @@
 GPU_DIR := build/gpu
 GPU_OUT ?= build/gpu-results
 GPU_ARCH ?= x86-64-v3
-# Of what ldd names, the C library, the driver and NVIDIA's own libraries are the card's machine's.
+# Of what ldd names, the C library, the driver and NVIDIA's own libraries are those of the card's machine.
 NOT_CARRIED := lib(c|m|pthread|dl|rt|cuda|cudart|cublas|cublasLt|cudnn|cusparse|cusolver)\.so
 
 #: gpu-build | 20 min | tests and bench for a card (CUDA=native), stripped, with their libraries, in build/gpu, to be carried there (CUDA_ARCHS=90)
 gpu-build:
-	@if [ -z "$(NVCC)" ]; then echo "skipped: no nvcc"; else $(MAKE) CUDA=native ARCH=$(GPU_ARCH) gpu-programs; fi
-.PHONY: gpu-programs
+	@if [ -z "$(NVCC)" ]; then echo "skipped: no nvcc"; else \
+	  $(MAKE) CUDA=native ARCH=$(GPU_ARCH) CUDA_LIBRARIES=none gpu-programs && \
+	  $(MAKE) CUDA=native ARCH=$(GPU_ARCH) gpu-bench-libraries && du -sh $(GPU_DIR); fi
+.PHONY: gpu-programs gpu-bench-libraries
 gpu-programs: $(TESTS) $(BENCH)
 	@rm -rf $(GPU_DIR) && mkdir -p $(GPU_DIR)/lib
 	@for p in $(TESTS) $(BENCH); do strip -o $(GPU_DIR)/$$(basename $$p) $$p; done
 	@ldd $(TESTS) $(BENCH) | awk '$$2 == "=>" {print $$3}' | sort -u | grep -vE '/$(NOT_CARRIED)' | \
 	  while read -r library; do cp -L $$library $(GPU_DIR)/lib/ && strip --strip-unneeded $(GPU_DIR)/lib/$$(basename $$library); done
-	@du -sh $(GPU_DIR)
+# The bench once more, for a machine that has NVIDIA's libraries: the others have to start without.
+gpu-bench-libraries: $(BENCH)
+	@strip -o $(GPU_DIR)/bench-libraries $(BENCH)
 
 # No card: said, and no failure. Status 77 of verify.sh says the same.
 HAS_CARD = ls /dev/nvidia[0-9]* >/dev/null 2>&1

@@ -43,16 +43,10 @@ NVCCFLAGS := $(NVCC_LANGUAGE) -Werror all-warnings \
   $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) -Xcompiler -fopenmp
 CPPFLAGS += -isystem $(CUDA_HOME)/include
 LDLIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread
-# NVIDIA's libraries, where they are (cuda/library/products.h): a build without them says so when asked for them.
-has_library = $(wildcard $(CUDA_HOME)/include/$(1))
-ifneq ($(call has_library,cublas_v2.h),)
-CPPFLAGS += -DTENON_CUBLAS
-LDLIBS += -lcublas
-endif
-ifneq ($(call has_library,cudnn.h),)
-CPPFLAGS += -DTENON_CUDNN
-LDLIBS += -lcudnn
-endif
+# NVIDIA's libraries, where they are (cuda/library/products.h): a build without them says so when asked for them. With
+# CUDA_LIBRARIES=none it needs none, and can be carried to a machine that has none.
+CUDA_LIBRARIES ?= $(if $(wildcard $(CUDA_HOME)/include/cublas_v2.h),cublas) $(if $(wildcard $(CUDA_HOME)/include/cudnn.h),cudnn)
+LDLIBS += $(patsubst %,-l%,$(filter cublas cudnn,$(CUDA_LIBRARIES)))
 endif
 
 LIB_SRC := $(wildcard core/*.cpp core/ops/*.cpp core/cpu/*.cpp autograd/*.cpp autograd/ops/*.cpp data/*.cpp \
@@ -95,12 +89,20 @@ CUDA_TEST_OBJ := $(filter $(B)/tests/main% $(B)/tests/seed% $(B)/tests/catalogue
 
 # A change of flags rebuilds: every object depends on a file that holds them. It is compared and written while make
 # reads this, not by a rule, so that `make -n` names what `make` would compile and nothing else.
-FLAGS_FILE := $(B)/flags
-FLAGS_TEXT := $(strip $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPT) $(KERNEL_OPT) $(NVCCFLAGS))
-ifneq ($(strip $(file <$(FLAGS_FILE))),$(FLAGS_TEXT))
-$(shell mkdir -p $(B))
-$(file >$(FLAGS_FILE),$(FLAGS_TEXT))
+# $(call keep,file,text)
+define keep
+ifneq ($$(strip $$(file <$(1))),$(2))
+$$(shell mkdir -p $(B))
+$$(file >$(1),$(2))
 endif
+endef
+FLAGS_FILE := $(B)/flags
+$(eval $(call keep,$(FLAGS_FILE),$(strip $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPT) $(KERNEL_OPT) $(NVCCFLAGS))))
+LIBRARIES_FILE := $(B)/libraries
+$(eval $(call keep,$(LIBRARIES_FILE),$(strip libraries: $(CUDA_LIBRARIES))))
+$(B)/cuda/library/cublas.cpp.o $(B)/cuda/library/cudnn.cpp.o: $(LIBRARIES_FILE)
+$(B)/cuda/library/cublas.cpp.o: CPPFLAGS += $(if $(filter cublas,$(CUDA_LIBRARIES)),-DTENON_CUBLAS)
+$(B)/cuda/library/cudnn.cpp.o: CPPFLAGS += $(if $(filter cudnn,$(CUDA_LIBRARIES)),-DTENON_CUDNN)
 
 $(B)/core/cpu/%.o $(B)/cuda/kernels/%.o: OPT = $(KERNEL_OPT)
 # results.json names the architecture that the program was built for.

@@ -54,8 +54,9 @@ std::map<std::string, Entry> help_entries() {
 }
 
 // Phony targets that other rules use and nobody types.
-const std::set<std::string> kInner = {"installed",      "run-tests",         "gpu-programs",
-                                      "run-cuda-tests", "run-cuda-counters", "data-packages"};
+const std::set<std::string> kInner = {"installed",           "run-tests",      "gpu-programs",
+                                      "gpu-bench-libraries", "run-cuda-tests", "run-cuda-counters",
+                                      "data-packages"};
 
 }  // namespace
 
