@@ -4,12 +4,14 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "core/ops/elementwise.h"
 #include "core/ops/reduce.h"
 #include "core/parallel.h"
 #include "nn/compress/accounting.h"
 #include "nn/compress/shrink.h"
+#include "nn/compress/sparse.h"
 #include "papers/deephoyer/training.h"
 
 namespace tenon::deephoyer {
@@ -17,6 +19,7 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 const Shape kOneImage = {1, 1, 28, 28};
+constexpr int64_t kBatch = 128;
 
 double seconds_of_forward(Module& net, const Variable& x) {
   const auto start = std::chrono::steady_clock::now();
@@ -29,23 +32,30 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// Medians of alternating forwards of one batch, on one thread.
-void time_both(Module& dense, Module& shrunk, const Tensor& images, ShrunkFacts& facts) {
-  constexpr int64_t kBatch = 128;
+// Medians of alternating forwards of one batch, on one thread, in milliseconds.
+std::pair<double, double> time_both(Module& dense, Module& small, const Variable& x) {
   constexpr int kWarm = 5, kRuns = 41;
   const int threads = num_threads();
   set_num_threads(1);
-  const Variable x(images.narrow(0, 0, std::min(kBatch, images.size(0))));
-  std::vector<double> dense_seconds, shrunk_seconds;
+  std::vector<double> dense_seconds, small_seconds;
   for (int i = 0; i < kWarm + kRuns; ++i) {
-    const double a = seconds_of_forward(dense, x), b = seconds_of_forward(shrunk, x);
+    const double a = seconds_of_forward(dense, x), b = seconds_of_forward(small, x);
     if (i < kWarm) continue;
     dense_seconds.push_back(a);
-    shrunk_seconds.push_back(b);
+    small_seconds.push_back(b);
   }
   set_num_threads(threads);
-  facts.dense_ms = 1e3 * median(dense_seconds);
-  facts.shrunk_ms = 1e3 * median(shrunk_seconds);
+  return {1e3 * median(dense_seconds), 1e3 * median(small_seconds)};
+}
+
+Variable first_images(const Tensor& images, int64_t count) {
+  return Variable(images.narrow(0, 0, std::min(count, images.size(0))));
+}
+
+// Largest difference of logits, over the largest logit or 1.
+double largest_error(Module& net, Module& small, const Variable& x) {
+  const Tensor expected = net(x).value(), got = small(x).value();
+  return amax(abs(sub(got, expected))).item() / std::max(1.0, amax(abs(expected)).item());
 }
 
 double test_of(const Json& result, const char* stage, const char* part) {
@@ -92,6 +102,7 @@ PointFacts point_facts(const Plan& plan, const Recipe& recipe, int64_t seed, con
   }
   f.hoyer_square = measure(PenaltyKind::hoyer_square, net->parameters());
   f.shrunk = shrunk_facts(*net, plan.problem->test.images, true);
+  f.sparse = sparse_facts(*net, plan.problem->test.images);
   if (starts_dense) {
     auto dense = dense_net(plan, recipe, seed);
     f.dense_test =
@@ -136,11 +147,22 @@ ShrunkFacts shrunk_facts(Sequential& net, const Tensor& images, bool timed) {
   for (size_t i = 0; i + 1 < shrunk.layers.size(); ++i)
     structure += concat(structure.empty() ? "" : "-", shrunk.layers[i].units.size());
   facts.structure = structure;
-  const Variable x(images.narrow(0, 0, std::min<int64_t>(1000, images.size(0))));
-  const Tensor expected = net(x).value(), got = (*shrunk.network)(x).value();
-  const double largest = std::max(1.0, amax(abs(expected)).item());
-  facts.largest_error = amax(abs(sub(got, expected))).item() / largest;
-  if (timed) time_both(net, *shrunk.network, images, facts);
+  facts.largest_error = largest_error(net, *shrunk.network, first_images(images, 1000));
+  if (timed)
+    std::tie(facts.dense_ms, facts.shrunk_ms) = time_both(net, *shrunk.network, first_images(images, kBatch));
+  return facts;
+}
+
+SparseFacts sparse_facts(Sequential& net, const Tensor& images) {
+  NoGrad no_grad;
+  SparseFacts facts;
+  auto timed = [&](const Variable& x, SparseFacts::Times& times) {
+    const auto compiled = compile_sparse(net, x.shape()).network;
+    facts.largest_error = std::max(facts.largest_error, largest_error(net, *compiled, x));
+    std::tie(times.dense_ms, times.sparse_ms) = time_both(net, *compiled, x);
+  };
+  timed(first_images(images, kBatch), facts.batch_128);
+  timed(first_images(images, 1), facts.batch_1);
   return facts;
 }
 
@@ -199,7 +221,12 @@ Json facts_json(const PointFacts& f) {
                                 {"macs", f.shrunk.macs},
                                 {"largest_error", f.shrunk.largest_error},
                                 {"dense_ms", f.shrunk.dense_ms},
-                                {"shrunk_ms", f.shrunk.shrunk_ms}})}});
+                                {"shrunk_ms", f.shrunk.shrunk_ms}})},
+       {"sparse", Json::object({{"largest_error", f.sparse.largest_error},
+                                {"dense_ms", f.sparse.batch_128.dense_ms},
+                                {"sparse_ms", f.sparse.batch_128.sparse_ms},
+                                {"dense_ms_batch_1", f.sparse.batch_1.dense_ms},
+                                {"sparse_ms_batch_1", f.sparse.batch_1.sparse_ms}})}});
 }
 
 }  // namespace tenon::deephoyer

@@ -24,6 +24,18 @@ struct ShrunkFacts {
   double dense_ms = 0, shrunk_ms = 0;  ///< forward of 128 images, one thread, medians; 0 where not timed
 };
 
+/// A masked network compiled to sparse products (nn/compress/sparse.h), beside itself with dense ones. One
+/// thread, medians of alternating forwards.
+struct SparseFacts {
+  /// Times of one batch.
+  struct Times {
+    double dense_ms = 0, sparse_ms = 0;  ///< 0 where not timed
+    double speed_up() const { return dense_ms / sparse_ms; }
+  };
+  double largest_error = 0;  ///< as that of ShrunkFacts
+  Times batch_128, batch_1;
+};
+
 /// One network: a point of an arm with one seed.
 struct PointFacts {
   const Recipe* recipe = nullptr;
@@ -40,6 +52,7 @@ struct PointFacts {
   double magnitude_cut_test =
       0;  ///< the dense net cut by magnitude to the same density, not finetuned; NaN if not asked
   ShrunkFacts shrunk;
+  SparseFacts sparse;
   double density() const { return static_cast<double>(nonzero) / static_cast<double>(weights); }
   double mac_fraction() const { return static_cast<double>(shrunk.macs) / static_cast<double>(dense_macs); }
 };
@@ -68,6 +81,8 @@ struct Facts {
 std::vector<LayerFacts> layer_facts(const Module& net);
 /// Shrinks `net`, compares logits on up to 1,000 of `images`, and times both if asked to.
 ShrunkFacts shrunk_facts(Sequential& net, const Tensor& images, bool timed);
+/// Compiles `net` for 128 images and for one, compares logits on the 128, and times both.
+SparseFacts sparse_facts(Sequential& net, const Tensor& images);
 
 /// Reads the finished pairs among `arms` x `seeds` of the run; those that are not finished are left out.
 Facts gather_facts(const Plan& plan, const std::vector<std::string>& arms, const std::vector<int64_t>& seeds);

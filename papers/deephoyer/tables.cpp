@@ -80,7 +80,9 @@ Table points_table(const Facts& facts) {
                   "MACs %",
                   "ms dense",
                   "ms shrunk",
-                  "speed-up"};
+                  "speed-up",
+                  "sparse speed-up, batch 128",
+                  "batch 1"};
   table.align.assign(table.header.size(), Align::kRight);
   for (int column : {0, 1, 3, 4, 7, 8, 9}) table.align[static_cast<size_t>(column)] = Align::kLeft;
   for (const Front& front : fronts_of(facts)) {
@@ -99,7 +101,9 @@ Table points_table(const Facts& facts) {
          first.shrunk.structure,
          over_seeds(
              front, [](const PointFacts& f) { return percent(f.mac_fraction()); }, 2),
-         format_number(dense_ms, 3), format_number(shrunk_ms, 3), format_number(dense_ms / shrunk_ms, 1)});
+         format_number(dense_ms, 3), format_number(shrunk_ms, 3), format_number(dense_ms / shrunk_ms, 1),
+         format_number(front.mean([](const PointFacts& f) { return f.sparse.batch_128.speed_up(); }), 1),
+         format_number(front.mean([](const PointFacts& f) { return f.sparse.batch_1.speed_up(); }), 1)});
   }
   return table;
 }
