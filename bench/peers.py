@@ -8,6 +8,7 @@ PyTorch is given its strongest ways (fused Adam, no gradient for the input); the
 writes it with --json and --markdown, row by row.
 """
 import argparse
+import importlib.util
 import itertools
 import json
 import math
@@ -128,6 +129,18 @@ def product(*shapes):
     return over_inputs(torch.matmul, *[torch.randn(shape) for shape in shapes])
 
 
+def sparse_product(way, rows, columns, n, percent):
+    """A matrix of which `percent` of the elements are 0, in compressed rows, times a dense one."""
+    w = torch.randn(rows, columns) * (torch.rand(rows, columns) * 100 >= percent)
+    x = torch.randn(columns, n)
+    if way == "torch.sparse":
+        csr = w.to(DEVICE).to_sparse_csr()
+        return over_inputs(lambda x: csr @ x, x)
+    import scipy.sparse
+    csr, x = scipy.sparse.csr_matrix(w.numpy()), x.numpy()
+    return lambda: csr @ x
+
+
 def recorded_add():
     a = torch.ones(1, requires_grad=True, device=DEVICE)
     return lambda: a + a
@@ -183,6 +196,12 @@ def cases():
         eager(f"order/sort/{name}", lambda shape=shape: over_inputs(
             lambda x: torch.sort(x, stable=True), torch.randn(shape)))
         eager(f"order/topk-5/{name}", lambda shape=shape: over_inputs(lambda x: torch.topk(x, 5), torch.randn(shape)))
+    ways = ["torch.sparse"] + (["scipy"] if DEVICE == "cpu" and importlib.util.find_spec("scipy") else [])
+    for shape in ((300, 784, 128), (512, 512, 128), (300, 784, 1)) if DEVICE == "cpu" else ((1024, 1024, 128),
+                                                                                             (4096, 4096, 256)):
+        for percent in (60, 80, 90, 95, 98):
+            out[f"sparse/{'x'.join(map(str, shape))}/{percent}"] = {
+                way: lambda way=way, a=(*shape, percent): sparse_product(way, *a) for way in ways}
     for op, shape in [("svd", s) for s in ((4096, 8, 8), (1024, 16, 16), (256, 32, 32), (256, 64, 16), (64, 144, 16),
                                            (64, 64, 64))] + [("eigh", (1024, 16, 16)), ("qr", (256, 64, 16))]:
         decompose = {"svd": lambda a: torch.linalg.svd(a, full_matrices=False), "eigh": torch.linalg.eigh,

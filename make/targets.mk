@@ -53,7 +53,7 @@ bench-peers: $(BENCH) $(PEERS)/ready
 	  $(if $(FILTER),--filter $(FILTER)) --json build/bench-peers.json
 $(PEERS)/ready:
 	@$(call install,python3-venv)
-	@python3 -m venv $(PEERS) && $(PEERS)/bin/pip install -q torch numpy && touch $@
+	@python3 -m venv $(PEERS) && $(PEERS)/bin/pip install -q torch numpy scipy && touch $@
 
 # ---- housekeeping ----------------------------------------------------------------------------------------------------
 # Some headers are for .cpp files of the tree alone.
