@@ -213,9 +213,8 @@ void statistics_typed(const NormBlock& block, double* mean, double* variance, co
   const double count = static_cast<double>(block.count());
   for_each_channel(block, [&](size_t column, size_t set, size_t) {
     const double shift = of_set[set].a / count;  // mean - centre
-    const double v = of_set[set].ab / count - shift * shift;
     mean[set] = centre[column] + shift;
-    variance[set] = v < 0 ? 0 : v;  // NaN stays
+    variance[set] = variance_about(of_set[set].ab / count, shift);
   });
 }
 

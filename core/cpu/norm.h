@@ -18,6 +18,13 @@ struct NormBlock {
   int64_t count() const { return per_set * outer * inner; }  ///< numbers in a set
 };
 
+/// The variance of numbers whose mean lies `shift` off some centre, from their mean squared distance from that
+/// centre. One explicit fused multiply-add: compilers contract `mean_square - shift * shift` each in its own way.
+TENON_HD inline double variance_about(double mean_square, double shift) {
+  const double v = math::fma(-shift, shift, mean_square);
+  return v < 0 ? 0 : v;  // NaN stays
+}
+
 /// A running statistic after one batch more.
 template <class T>
 TENON_HD T moved_statistic(T running, double batch, double momentum, double scale) {

@@ -155,9 +155,8 @@ __global__ void statistics_kernel(NormBlock block, double* mean, double* varianc
   if (set >= sets || threadIdx.x != 0) return;
   const double count = static_cast<double>(block.per_set * block.outer * block.inner);
   const double shift = sums.a / count;  // mean - centre
-  const double v = sums.ab / count - shift * shift;
   mean[set] = centre_of<T>(block, set * block.per_set, nullptr, x) + shift;
-  variance[set] = v < 0 ? 0 : v;  // NaN stays
+  variance[set] = variance_about(sums.ab / count, shift);
 }
 
 template <class T>
