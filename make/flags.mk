@@ -84,8 +84,9 @@ TESTS := $(B)/bin/tests
 BENCH := $(B)/bin/bench
 # The tests that run kernels, and no more than they need: for builds whose compilation is slow.
 CUDA_TESTS := $(B)/bin/cuda-tests
-CUDA_TEST_OBJ := $(filter $(B)/tests/main% $(B)/tests/seed% $(B)/tests/catalogue/% $(B)/tests/cuda/%,$(TEST_OBJ)) \
-  $(filter-out $(B)/nn/% $(B)/data/%,$(LIB_OBJ))
+CUDA_TEST_OBJ := $(filter $(B)/tests/main% $(B)/tests/seed% $(B)/tests/catalogue/% $(B)/tests/cuda/%,$(TEST_OBJ)) $(LIB_OBJ)
+# Training runs the same kernels, and would need nn/.
+CUDA_TEST_OBJ := $(filter-out $(B)/tests/cuda/training_test% $(B)/nn/% $(B)/data/%,$(CUDA_TEST_OBJ))
 
 # A change of flags rebuilds: every object depends on a file that holds them. It is compared and written while make
 # reads this, not by a rule, so that `make -n` names what `make` would compile and nothing else.
