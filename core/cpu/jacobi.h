@@ -19,10 +19,13 @@ TENON_HD T orthogonal_tolerance(int64_t n) {
 /// Sweeps over all pairs before a matrix counts as not converging; 5 to 12 are usual.
 inline constexpr int kMaxSweeps = 40;
 
-/// Squared length, in a matrix of norm about 1, of a column too short to have a direction.
+/// Squared length, in a matrix of norm about 1, of a column too short to have a direction: epsilon^2 of the norm. A
+/// column that depends on others is left with epsilon of its length when they are turned away, and with a direction that
+/// is all rounding; if that depends on them again, as in a matrix of ones, it never becomes orthogonal.
 template <class T>
 TENON_HD constexpr T negligible_square() {
-  return std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
+  constexpr T square = std::numeric_limits<T>::epsilon() * std::numeric_limits<T>::epsilon();
+  return square * square;
 }
 
 /// A turn of two columns by an angle: (x, y) <- (c x - s y, s x + c y), with c written as 1 - s r, r = s / (1 + c). What a

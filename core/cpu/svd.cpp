@@ -48,7 +48,9 @@ class Single {
       return;
     }
     const Matrix<const double> a{a_, n_, 1}, at{a_, 1, n_}, v{v_, n_, 1};
-    cpu::multiply(n_, n_, m_, at, a, 0.0, Matrix<double>{gram_, pitch_, 1});
+    multiply_lower(at, a);
+    for (int64_t i = 0; i < n_; ++i)
+      for (int64_t j = i + 1; j < n_; ++j) gram_[i * pitch_ + j] = gram_[j * pitch_ + i];
     if (!symmetric_eigen(n_, gram_, squares_, v_)) *job_.status = LinalgStatus::not_converged;
     cpu::multiply(n_, m_, n_, v, at, 0.0, Matrix<double>{w_, m_, 1});
     if (!orthogonalise()) *job_.status = LinalgStatus::not_converged;
@@ -80,6 +82,16 @@ class Single {
                                     : orthogonal_tolerance<double>(m_);
   }
 
+  // The lower triangle of the symmetric product of x [n, m] and y [m, n], to gram_; blocks on the diagonal are whole.
+  void multiply_lower(Matrix<const double> x, Matrix<const double> y) const {
+    constexpr int64_t kBlock = 48;
+    for (int64_t first = 0; first < n_; first += kBlock) {
+      const int64_t rows = std::min(kBlock, n_ - first);
+      cpu::multiply(rows, first + rows, m_, Matrix<const double>{x.at + first * x.row, x.row, x.column}, y,
+                    0.0, Matrix<double>{gram_ + first * pitch_, pitch_, 1});
+    }
+  }
+
   static void turn_rows(int64_t n, double* x, double* y, PairTurn<double> turn) {
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) turn.apply(x[i], y[i]);
@@ -87,14 +99,17 @@ class Single {
 
   // One-sided Jacobi on the rows of w_ and v_; leaves the squared lengths.
   bool orthogonalise() {
-    cpu::multiply(n_, n_, m_, Matrix<const double>{w_, m_, 1}, Matrix<const double>{w_, 1, m_}, 0.0,
-                  Matrix<double>{gram_, pitch_, 1});
-    bool done = true;
+    multiply_lower(Matrix<const double>{w_, m_, 1}, Matrix<const double>{w_, 1, m_});
+    std::vector<double> lengths(static_cast<size_t>(n_));
+    int overlaps = 0;
     for (int64_t p = 0; p < n_; ++p) {
       squares_[p] = gram_[p * pitch_ + p];
+      lengths[static_cast<size_t>(p)] = std::sqrt(squares_[p]);
+      const double limit = tolerance() * std::sqrt(squares_[p]);
       for (int64_t q = 0; q < p; ++q)
-        done = done && orthogonal(squares_[p], squares_[q], gram_[p * pitch_ + q], tolerance());
+        overlaps += std::fabs(gram_[p * pitch_ + q]) > limit * lengths[static_cast<size_t>(q)];
     }
+    bool done = overlaps == 0;
     for (int sweep = 0; sweep < kMaxSweeps; ++sweep) {
       if (done) return true;
       done = true;
@@ -120,23 +135,35 @@ class Single {
     std::iota(order.begin(), order.end(), int64_t{0});
     std::stable_sort(order.begin(), order.end(),
                      [&](int64_t i, int64_t j) { return squares_[i] > squares_[j]; });
-    for (int64_t j = 0; j < n_; ++j) {
-      const int64_t from = order[static_cast<size_t>(j)];
+    std::vector<double> u_factor(order.size()), v_factor(order.size());
+    for (size_t j = 0; j < order.size(); ++j) {
+      const int64_t from = order[j];
       const double length = squares_[from] < negligible_square<double>() ? 0 : std::sqrt(squares_[from]);
       job_.s[j] = static_cast<T>(std::ldexp(length, -exponent_));
-      const double by = length > 0 ? 1 / length : 0;
-      for (int64_t i = 0; i < m_; ++i) job_.u[i * n_ + j] = static_cast<T>(w_[from * m_ + i] * by);
-      for (int64_t i = 0; i < n_; ++i) job_.v[i * n_ + j] = static_cast<T>(v_[from * n_ + i]);
+      const double sign = plan_.sign_by_v ? sign_of_column(v_ + from * n_, n_, 1, 0)
+                                          : sign_of_column(w_ + from * m_, m_, 1, 0);
+      u_factor[j] = length > 0 ? sign / length : 0;
+      v_factor[j] = sign;
     }
+    store_columns(w_, m_, order, u_factor, job_.u);
+    store_columns(v_, n_, order, v_factor, job_.v);
+    std::vector<T> along(order.size());
     for (int64_t j = 0; j < n_; ++j) {
-      if (squares_[order[static_cast<size_t>(j)]] < negligible_square<double>()) {
-        std::vector<T> along(static_cast<size_t>(n_));
-        complete_column(job_.u, m_, n_, j, along.data());
-      }
-      const T sign = plan_.sign_by_v ? sign_of_column(job_.v, n_, n_, j) : sign_of_column(job_.u, m_, n_, j);
-      scale_column(job_.u, m_, n_, j, sign);
-      scale_column(job_.v, n_, n_, j, sign);
+      if (u_factor[static_cast<size_t>(j)] != 0) continue;
+      complete_column(job_.u, m_, n_, j, along.data());
+      if (!plan_.sign_by_v) scale_column(job_.u, m_, n_, j, sign_of_column(job_.u, m_, n_, j));
     }
+  }
+
+  // Rows of x in the given order, times their factors, become the columns of `out`: some rows of it at a time, which stay
+  // in the first-level cache.
+  void store_columns(const double* x, int64_t rows, const std::vector<int64_t>& order,
+                     const std::vector<double>& factor, T* out) const {
+    constexpr int64_t kTile = 16;
+    for (int64_t first = 0; first < rows; first += kTile)
+      for (size_t j = 0; j < order.size(); ++j)
+        for (int64_t i = first; i < std::min(rows, first + kTile); ++i)
+          out[i * n_ + static_cast<int64_t>(j)] = static_cast<T>(x[order[j] * rows + i] * factor[j]);
   }
 
   const SvdPlan& plan_;

@@ -164,8 +164,7 @@ class Group {
   static constexpr int kHeadroom = std::numeric_limits<T>::max_exponent / 4 - 2;
 
   bool reduces() const { return m_ > n_; }
-  // Squared length of a column that counts as zero: some 4e-16 of the matrix's norm in float32.
-  T floor() const { return std::sqrt(std::numeric_limits<T>::min()) / orthogonal_tolerance<T>(n_); }
+  T least() const { return std::ldexp(negligible_square<T>(), 2 * kHeadroom); }
 
   void pack() {
     for (int64_t lane = 0; lane < kLanes<T>; ++lane) {
@@ -191,12 +190,12 @@ class Group {
     for (int64_t lane = 0; lane < kLanes<T>; ++lane) {
       if (lane < count_)
         *jobs_[lane].status = factor[lane] == 0 ? LinalgStatus::ok : LinalgStatus::not_finite;
-      const int up = most[lane] > 0 ? kHeadroom - size - std::ilogb(most[lane]) : 0;
-      exponent_[lane] = std::min(up, std::numeric_limits<T>::max_exponent - 2);
-      factor[lane] = std::ldexp(T(1), exponent_[lane]);
+      half_exponent_[lane] = most[lane] > 0 ? (kHeadroom - size - std::ilogb(most[lane])) / 2 : 0;
+      factor[lane] = std::ldexp(T(1), half_exponent_[lane]);
     }
-    const auto by = hn::Load(d, factor);
-    for (int64_t i = 0; i < m_ * n_; ++i) a_.set(i, 0, hn::IfThenElseZero(finite, hn::Mul(by, a_.get(i, 0))));
+    const auto by = hn::Load(d, factor);  // twice: its square may be no number
+    for (int64_t i = 0; i < m_ * n_; ++i)
+      a_.set(i, 0, hn::IfThenElseZero(finite, hn::Mul(by, hn::Mul(by, a_.get(i, 0)))));
   }
 
   // Householder: below the diagonal a_ keeps the vectors (their first component, 1, is not kept); R^T goes to w_.
@@ -263,7 +262,7 @@ class Group {
     const auto one = hn::Set(d, T(1)), tolerance = hn::Set(d, orthogonal_tolerance<T>(n_));
     const auto pq2 = hn::Mul(pq, pq);
     const auto wanted = hn::And(hn::Gt(pq2, hn::Mul(hn::Mul(tolerance, pp), hn::Mul(tolerance, qq))),
-                                hn::Gt(hn::Min(pp, qq), hn::Set(d, floor())));
+                                hn::Gt(hn::Min(pp, qq), hn::Set(d, least())));
     turned_ = hn::IfThenElse(wanted, one, turned_);
     // t = tan(angle), the smaller solution of tan(2 angle) = 2 pq / (qq - pp).
     const auto gap = hn::Sub(qq, pp);
@@ -328,10 +327,10 @@ class Group {
 
   // Columns of w_ become unit vectors, or zeros where they are too short to have a direction.
   void normalise() {
-    const auto least = hn::Set(d, floor());
+    const auto shortest = hn::Set(d, least());
     for (int64_t j = 0; j < n_; ++j) {
       const auto square = squares_.get(j, 0);
-      const auto exists = hn::Gt(square, least);
+      const auto exists = hn::Gt(square, shortest);
       const auto length = hn::IfThenElseZero(exists, hn::Sqrt(square));
       const auto by = hn::IfThenElseZero(exists, hn::Div(hn::Set(d, T(1)), length));
       for (int64_t i = 0; i < n_; ++i) w_.set(i, j, hn::Mul(by, w_.get(i, j)));
@@ -367,9 +366,9 @@ class Group {
       for (; at > 0 && length(order[at - 1]) < length(j); --at) order[at] = order[at - 1];
       order[at] = j;
     }
-    const T back = std::ldexp(T(1), -exponent_[lane]);
+    const T back = std::ldexp(T(1), -half_exponent_[lane]);
     for (int64_t j = 0; j < n_; ++j) {
-      job.s[j] = length(order[j]) * back;
+      job.s[j] = length(order[j]) * back * back;
       const T* const u = left().column(order[j]) + lane;
       for (int64_t i = 0; i < m_; ++i) job.u[i * n_ + j] = u[i * kLanes<T>];
       const T* const v = right().column(order[j]) + lane;
@@ -391,7 +390,7 @@ class Group {
   const int64_t count_, m_, n_;
   Scratch<T> memory_;
   Interleaved<T> a_, w_, x_, qx_, squares_, tau_;
-  int exponent_[kLanes<T>];
+  int half_exponent_[kLanes<T>];
   Vector<T> turned_ = hn::Zero(Tag<T>());  // not 0 in the lanes that turned in this sweep
 };
 

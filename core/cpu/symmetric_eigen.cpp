@@ -1,21 +1,18 @@
-// A = Q T Q^T with T tridiagonal (Householder), then T = G diag(w) G^T by QL iterations with implicit shifts
-// (Golub and Van Loan, Matrix Computations, 8.3).
+// A = Q T Q^T with T tridiagonal (Householder; Golub and Van Loan, Matrix Computations, 8.3), and the vectors of T
+// (tridiagonal_eigen.cpp) turned back by Q.
 //
 // Counted for n x n. Reduction: 4/3 n^3 flops, and one pass over what is left of A a step, which applies the last
-// reflection and multiplies by the next vector at once: n^3 / 3 doubles read and written. QL: about 1.7 iterations a
-// value, 0.85 n^2 rotations in all, one after the other. They do not need the vectors, so they are written down first,
-// and then played to Q in panels of 16 rows that stay in the first-level cache: 5 n^3 flops at the speed of SIMD.
+// reflection and multiplies by the next vector at once: n^3 / 3 doubles read and written. Back: 2 n^3 flops, on panels of
+// 16 rows.
 #include "core/cpu/symmetric_eigen.h"
 
 #include <hwy/highway.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numeric>
-#include <vector>
 
 #include "core/cpu/scratch.h"
+#include "core/cpu/tridiagonal_eigen.h"
 
 namespace tenon::cpu {
 namespace {
@@ -118,168 +115,59 @@ class Tridiagonal {
   double *v_, *w_, *product_, *scale_;  // the last reflection as v w^T + w v^T; A times the new vector
 };
 
-// Q in panels: the rows [r, r + kPanel) of column j are one piece, the pieces of a panel follow each other.
-class Panels {
+// Rows x <- x H_(n-3) ... H_1 H_0, each row a vector of the tridiagonal matrix. kPanel rows at a time are interleaved, so
+// that a reflection is SIMD over rows, and stay in the first-level cache. Reflections go in pairs: with v^T u known, both
+// dot products come of one pass, and both turns of another.
+class Panel {
  public:
   static constexpr int64_t kPanel = 2 * kLanes;
 
-  explicit Panels(int64_t n) : n_(n), panels_((n + kPanel - 1) / kPanel), memory_(panels_ * n * kPanel) {}
+  Panel(int64_t n, const double* reflections, const double* scale)
+      : n_(n), pitch_(symmetric_eigen_pitch(n)), v_(reflections), scale_(scale), memory_(n * kPanel) {}
 
-  /// Q = H_0 H_1 ...
-  void set_to_product(const double* reflections, const double* scale) {
-    const int64_t pitch = symmetric_eigen_pitch(n_);
-    std::fill_n(memory_.data(), panels_ * n_ * kPanel, 0.0);
-    for (int64_t p = 0; p < panels_; ++p) {
-      double* const x = panel(p);
-      for (int64_t r = p * kPanel; r < std::min(n_, (p + 1) * kPanel); ++r)
-        x[r * kPanel + r - p * kPanel] = 1;
-      for (int64_t k = 0; k + 2 < n_; ++k)
-        if (scale[k] != 0) reflect(x, reflections + k * pitch, k + 1, scale[k]);
-    }
-  }
-
-  struct Rotation {
-    double c, s;
-  };
-  /// One iteration: rotations of columns (i, i + 1) for i = last - 1, last - 2, ..., first.
-  struct Chase {
-    int64_t last, first;
-  };
-  void play(const std::vector<Chase>& chases, const std::vector<Rotation>& rotations) {
-    for (int64_t p = 0; p < panels_; ++p) {
-      const Rotation* next = rotations.data();
-      for (const Chase& chase : chases) next = play(panel(p), chase, next);
-    }
-  }
-
-  /// Column j, as the row `to`.
-  void copy_column(int64_t j, double* to) const {
-    for (int64_t r = 0; r < n_; ++r) to[r] = memory_.data()[(r / kPanel * n_ + j) * kPanel + r % kPanel];
+  void turn_back(double* rows, int64_t count) {
+    double* const x = memory_.data();
+    for (int64_t r = 0; r < kPanel; ++r)
+      for (int64_t j = 0; j < n_; ++j) x[j * kPanel + r] = r < count ? rows[r * n_ + j] : 0;
+    int64_t k = n_ - 3;
+    for (; k >= 1; k -= 2) reflect_twice(k, k - 1);
+    if (k == 0) reflect_twice(0, -1);
+    for (int64_t r = 0; r < count; ++r)
+      for (int64_t j = 0; j < n_; ++j) rows[r * n_ + j] = x[j * kPanel + r];
   }
 
  private:
-  double* panel(int64_t p) const { return memory_.data() + p * n_ * kPanel; }
-
-  // Rows x <- x (I - scale v v^T)
-  void reflect(double* x, const double* v, int64_t first, double scale) const {
-    auto a0 = hn::Zero(d), a1 = a0, b0 = a0, b1 = a0;
-    int64_t j = first;
-    for (; j + 2 <= n_; j += 2) {
-      const double* const at = x + j * kPanel;
-      const auto v0 = hn::Set(d, v[j]), v1 = hn::Set(d, v[j + 1]);
-      a0 = hn::MulAdd(hn::Load(d, at), v0, a0);
-      a1 = hn::MulAdd(hn::Load(d, at + kLanes), v0, a1);
-      b0 = hn::MulAdd(hn::Load(d, at + kPanel), v1, b0);
-      b1 = hn::MulAdd(hn::Load(d, at + kPanel + kLanes), v1, b1);
+  // x (I - a u u^T)(I - b v v^T) = x - s u^T - t v^T, s = a x u, t = b (x v - s u v): first k, then l < k, or none if -1.
+  void reflect_twice(int64_t k, int64_t l) {
+    double* const x = memory_.data();
+    const double *const u = v_ + k * pitch_, *const v = l < 0 ? u : v_ + l * pitch_;
+    const double a = scale_[k], b = l < 0 ? 0 : scale_[l];
+    const int64_t first = l < 0 ? k + 1 : l + 1;  // u is zero before k + 1
+    auto xu0 = hn::Zero(d), xu1 = xu0, xv0 = xu0, xv1 = xu0;
+    double uv = 0;
+    for (int64_t j = first; j < n_; ++j) {
+      const auto x0 = hn::Load(d, x + j * kPanel), x1 = hn::Load(d, x + j * kPanel + kLanes);
+      const auto uj = hn::Set(d, u[j]), vj = hn::Set(d, v[j]);
+      xu0 = hn::MulAdd(x0, uj, xu0);
+      xu1 = hn::MulAdd(x1, uj, xu1);
+      xv0 = hn::MulAdd(x0, vj, xv0);
+      xv1 = hn::MulAdd(x1, vj, xv1);
+      uv += u[j] * v[j];
     }
-    if (j < n_) {
-      a0 = hn::MulAdd(hn::Load(d, x + j * kPanel), hn::Set(d, v[j]), a0);
-      a1 = hn::MulAdd(hn::Load(d, x + j * kPanel + kLanes), hn::Set(d, v[j]), a1);
-    }
-    const auto s0 = hn::Mul(hn::Set(d, scale), hn::Add(a0, b0)),
-               s1 = hn::Mul(hn::Set(d, scale), hn::Add(a1, b1));
-    for (j = first; j < n_; ++j) {
+    const auto s0 = hn::Mul(hn::Set(d, a), xu0), s1 = hn::Mul(hn::Set(d, a), xu1);
+    const auto t0 = hn::Mul(hn::Set(d, b), hn::NegMulAdd(s0, hn::Set(d, uv), xv0));
+    const auto t1 = hn::Mul(hn::Set(d, b), hn::NegMulAdd(s1, hn::Set(d, uv), xv1));
+    for (int64_t j = first; j < n_; ++j) {
       double* const at = x + j * kPanel;
-      hn::Store(hn::NegMulAdd(s0, hn::Set(d, v[j]), hn::Load(d, at)), d, at);
-      hn::Store(hn::NegMulAdd(s1, hn::Set(d, v[j]), hn::Load(d, at + kLanes)), d, at + kLanes);
+      const auto uj = hn::Set(d, u[j]), vj = hn::Set(d, v[j]);
+      hn::Store(hn::NegMulAdd(t0, vj, hn::NegMulAdd(s0, uj, hn::Load(d, at))), d, at);
+      hn::Store(hn::NegMulAdd(t1, vj, hn::NegMulAdd(s1, uj, hn::Load(d, at + kLanes))), d, at + kLanes);
     }
   }
 
-  const Rotation* play(double* x, const Chase& chase, const Rotation* next) const {
-    double* at = x + chase.last * kPanel;
-    auto f0 = hn::Load(d, at), f1 = hn::Load(d, at + kLanes);
-    for (int64_t i = chase.last - 1; i >= chase.first; --i, ++next, at -= kPanel) {
-      const auto c = hn::Set(d, next->c), s = hn::Set(d, next->s);
-      const auto z0 = hn::Load(d, at - kPanel), z1 = hn::Load(d, at - kPanel + kLanes);
-      hn::Store(hn::MulAdd(s, z0, hn::Mul(c, f0)), d, at);
-      hn::Store(hn::MulAdd(s, z1, hn::Mul(c, f1)), d, at + kLanes);
-      f0 = hn::NegMulAdd(s, f0, hn::Mul(c, z0));
-      f1 = hn::NegMulAdd(s, f1, hn::Mul(c, z1));
-    }
-    hn::Store(f0, d, at);
-    hn::Store(f1, d, at + kLanes);
-    return next;
-  }
-
-  const int64_t n_, panels_;
+  const int64_t n_, pitch_;
+  const double *v_, *scale_;
   Scratch<double> memory_;
-};
-
-// QL iterations on the tridiagonal matrix; `diagonal` becomes the eigenvalues, unsorted.
-class Ql {
- public:
-  Ql(int64_t n, double* diagonal, double* below, Panels& vectors)
-      : n_(n), diagonal_(diagonal), below_(below), vectors_(vectors) {
-    below_[n - 1] = 0;
-    double norm = 0;
-    for (int64_t i = 0; i < n; ++i) norm = std::max(norm, std::fabs(diagonal[i]) + std::fabs(below[i]));
-    negligible_ = std::numeric_limits<double>::epsilon() * norm;
-  }
-
-  bool run() {
-    for (int64_t l = 0; l < n_; ++l)
-      for (int iteration = 0;; ++iteration) {
-        int64_t m = l;
-        while (m + 1 < n_ && std::fabs(below_[m]) > negligible_) ++m;
-        if (m == l) break;
-        if (iteration == kMostIterations) return false;
-        chase(l, m);
-        if (rotations_.size() > kKept) flush();
-      }
-    flush();
-    return true;
-  }
-
- private:
-  static constexpr int kMostIterations = 60;
-  static constexpr size_t kKept = 1 << 16;  // rotations: 1 MiB
-
-  void flush() {
-    vectors_.play(chases_, rotations_);
-    chases_.clear();
-    rotations_.clear();
-  }
-
-  // One implicit QL step on rows [l, m], shifted by the eigenvalue of the leading 2 x 2 block that is closer to
-  // diagonal[l] (Wilkinson).
-  void chase(int64_t l, int64_t m) {
-    double* const a = diagonal_;
-    double* const b = below_;
-    const double half = (a[l + 1] - a[l]) / (2 * b[l]);
-    double g = a[m] - a[l] + b[l] / (half + std::copysign(std::sqrt(half * half + 1), half));
-    double s = 1, c = 1, p = 0;
-    int64_t i = m - 1;
-    for (; i >= l; --i) {
-      const double f = s * b[i], e = c * b[i];
-      const double r = std::sqrt(f * f + g * g);
-      b[i + 1] = r;
-      if (r == 0) {  // the matrix falls apart here
-        a[i + 1] -= p;
-        b[m] = 0;
-        break;
-      }
-      s = f / r;
-      c = g / r;
-      g = a[i + 1] - p;
-      const double t = (a[i] - g) * s + 2 * c * e;
-      p = s * t;
-      a[i + 1] = g + p;
-      g = c * t - e;
-      rotations_.push_back({c, s});
-    }
-    chases_.push_back({m, i + 1});
-    if (i >= l) return;
-    a[l] -= p;
-    b[l] = g;
-    b[m] = 0;
-  }
-
-  const int64_t n_;
-  double *diagonal_, *below_;
-  Panels& vectors_;
-  double negligible_;
-  std::vector<Panels::Chase> chases_;
-  std::vector<Panels::Rotation> rotations_;
 };
 
 }  // namespace
@@ -289,21 +177,13 @@ int64_t symmetric_eigen_pitch(int64_t n) { return (n + kLanes - 1) / kLanes * kL
 bool symmetric_eigen(int64_t n, double* a, double* values, double* vectors) {
   const int64_t pitch = symmetric_eigen_pitch(n);
   for (int64_t i = 0; i < n; ++i) std::fill(a + i * pitch + n, a + (i + 1) * pitch, 0.0);
-  Scratch<double> work(2 * n);
-  double *const diagonal = work.data(), *const below = diagonal + n;
-  Tridiagonal tridiagonal(n, a, diagonal, below);
+  Scratch<double> below(n);
+  Tridiagonal tridiagonal(n, a, values, below.data());
   tridiagonal.reduce();
-  Panels q(n);
-  q.set_to_product(a, tridiagonal.scale());
-  if (!Ql(n, diagonal, below, q).run()) return false;
-  std::vector<int64_t> order(static_cast<size_t>(n));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t i, int64_t j) { return diagonal[i] < diagonal[j]; });
-  for (int64_t k = 0; k < n; ++k) {
-    values[k] = diagonal[order[static_cast<size_t>(k)]];
-    q.copy_column(order[static_cast<size_t>(k)], vectors + k * n);
-  }
+  if (!tridiagonal_eigen(n, values, below.data(), vectors)) return false;
+  Panel panel(n, a, tridiagonal.scale());
+  for (int64_t r = 0; r < n; r += Panel::kPanel)
+    panel.turn_back(vectors + r * n, std::min(Panel::kPanel, n - r));
   return true;
 }
 

@@ -91,7 +91,7 @@ TEST_CASE("linalg: svd of spectra that are repeated, graded or zero, in every wa
 TEST_CASE("linalg: svd of matrices with rows and columns of zeros, of ones, and of extreme scale") {
   Generator generator(test_seed(), 2);
   for (const int64_t count : {2, 20})
-    for (const int64_t n : {5, 60})
+    for (const int64_t n : {5, 33, 60})
       for (const DType dtype : {float32, float64}) {
         Tensor a = random_normal({count, n, n}, generator, 0, 1, dtype);
         check_svd("random", a);
@@ -157,22 +157,57 @@ TEST_CASE("linalg: truncation by rank and by energy") {
   CHECK_THROWS_AS(truncated(svd(a), 7), Error);
 }
 
-TEST_CASE("linalg: eigh of indefinite matrices with repeated and zero values") {
+TEST_CASE("linalg: eigh of indefinite matrices with repeated, close and zero values") {
   Generator generator(test_seed(), 6);
-  for (const DType dtype : {float32, float64}) {
-    const double epsilon = dtype == float32 ? 1.2e-7 : 2.3e-16;
-    for (const std::vector<double>& w :
-         {std::vector<double>{-2, -2, 0, 0, 1, 2, 2}, std::vector<double>{0, 0, 0, 0, 0, 0, 0},
-          std::vector<double>{-1, -1, -1, -1, 1, 1, 1}}) {
-      const Tensor v = qr(random_normal({3, 7, 7}, generator, 0, 1, float64)).q;
-      const Tensor a = matmul(mul(v, Tensor::from<double>(w, {7})), v.t()).to(dtype);
+  auto repeated = [](int64_t n, const std::vector<double>& pattern) {
+    std::vector<double> w;
+    for (int64_t i = 0; i < n; ++i)
+      w.push_back(pattern[static_cast<size_t>(i) * pattern.size() / static_cast<size_t>(n)]);
+    return w;
+  };
+  std::vector<std::vector<double>> spectra = {
+      {-2, -2, 0, 0, 1, 2, 2}, repeated(7, {0}), repeated(7, {-1, 1})};
+  // Past the leaves of divide and conquer: everything deflates, half of it, nothing.
+  for (const int64_t n : {70, 131}) {
+    spectra.push_back(repeated(n, {1}));
+    spectra.push_back(repeated(n, {-1, 0, 1}));
+    std::vector<double> close, even;
+    for (int64_t i = 0; i < n; ++i) {
+      close.push_back(1 + 1e-9 * static_cast<double>(i));
+      even.push_back(static_cast<double>(i - n / 3) / static_cast<double>(n));
+    }
+    spectra.push_back(close);
+    spectra.push_back(even);
+  }
+  for (const DType dtype : {float32, float64})
+    for (const std::vector<double>& w : spectra) {
+      const int64_t n = static_cast<int64_t>(w.size());
+      const double bound = 8 * std::sqrt(static_cast<double>(n)) * (dtype == float32 ? 1.2e-7 : 2.3e-16) * 2;
+      const Tensor exact = Tensor::from<double>(w, {n});
+      const Tensor v = qr(random_normal({2, n, n}, generator, 0, 1, float64)).q;
+      const Tensor a = matmul(mul(v, exact), v.t()).to(dtype);
       const Eigh y = eigh(a);
-      CHECK(distance_from_orthonormal(y.vectors) <= 20 * epsilon);
-      CHECK(largest_of(sub(y.values.to(float64), Tensor::from<double>(w, {7}))) <= 20 * epsilon * 2);
+      INFO("n = ", n, ", from ", w.front(), " to ", w.back());
+      CHECK(distance_from_orthonormal(y.vectors) <= bound);
+      CHECK(largest_of(sub(y.values.to(float64), exact)) <= bound);
       const Tensor vectors = y.vectors.to(float64);
       const Tensor back = matmul(mul(vectors, y.values.to(float64).unsqueeze(-2)), vectors.t());
-      CHECK(largest_of(sub(back, a.to(float64))) <= 20 * epsilon * 2);
+      CHECK(largest_of(sub(back, a.to(float64))) <= bound);
     }
+  // Tridiagonal as they are: the coupling of the halves is 0; Wilkinson's W, whose large values come in pairs that agree
+  // to 14 digits.
+  Tensor split = Tensor::zeros({90, 90}, float64), wilkinson = Tensor::zeros({91, 91}, float64);
+  for (int64_t i = 0; i < 91; ++i) {
+    double* const row = wilkinson.data<double>() + 91 * i;
+    row[i] = std::fabs(static_cast<double>(i - 45)) / 45;
+    if (i > 0) row[i - 1] = 1.0 / 45;
+    if (i < 90) row[i + 1] = 1.0 / 45;
+    if (i < 90) split.data<double>()[91 * i] = static_cast<double>(i % 7);
+  }
+  for (const Tensor& a : {split, wilkinson}) {
+    const Eigh y = eigh(a);
+    CHECK(distance_from_orthonormal(y.vectors) < 1e-13);
+    CHECK(largest_of(sub(matmul(mul(y.vectors, y.values.unsqueeze(-2)), y.vectors.t()), a)) < 1e-13);
   }
 }
 
