@@ -1,6 +1,6 @@
-// Decompositions of batches, the SVD above all: small matrices, tall ones, those past the lanes, and the layers of ResNet-20 as 3 x 3 convolutions are
-// flattened, by channels (n x 9c) and in space (3c x 3n). Beside LAPACK's sgesdd (of OpenBLAS) and Eigen's JacobiSVD and
-// BDCSVD, a matrix after the other on one thread.
+// Decompositions of batches, the SVD above all: small matrices, tall ones, those past the lanes, and the layers of
+// ResNet-20 as 3 x 3 convolutions are flattened, by channels (n x 9c) and in space (3c x 3n). Beside LAPACK's sgesdd (of
+// OpenBLAS) and Eigen's JacobiSVD and BDCSVD, a matrix after the other on one thread.
 //
 // GCC 12 takes the undefined lanes of its own AVX-512 intrinsics for a mistake (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"

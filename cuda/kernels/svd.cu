@@ -25,6 +25,7 @@ namespace tenon::cuda {
 namespace {
 
 constexpr size_t kSharedBytes = 48 * 1024;
+constexpr size_t kLeastShared = 16;  // a kernel that may use dynamic shared memory is given some
 constexpr int kMaxThreads = 512;
 constexpr unsigned kFewestLanes = 8;  // of a team
 
@@ -254,7 +255,7 @@ Dim3 block_for(int64_t n) {
   return {lanes, (static_cast<unsigned>(teams) + in_warp - 1) / in_warp * in_warp};
 }
 
-// Work in shared memory if it fits; else in `memory`.
+// Bytes of a block's work, 0 if it does not fit shared memory.
 template <class T>
 size_t shared_bytes(int64_t n, bool turns) {
   const size_t bytes = static_cast<size_t>(Work<T>::size(n, turns)) * sizeof(T);
@@ -268,8 +269,8 @@ void run_square(const MatrixBatch& a, const T* in, T* p, T* s, T* x, LinalgStatu
   const size_t bytes = shared_bytes<T>(a.rows, true);
   const Scratch memory(bytes > 0 ? 1
                                  : static_cast<size_t>(a.count * Work<T>::size(a.rows, true)) * sizeof(T));
-  launch("svd", svd_kernel<T>, {static_cast<unsigned>(a.count)}, block_for(a.rows), bytes, a, in, p, s, x,
-         bytes > 0 ? nullptr : memory.as<T>(), status);
+  launch("svd", svd_kernel<T>, {static_cast<unsigned>(a.count)}, block_for(a.rows),
+         std::max(bytes, kLeastShared), a, in, p, s, x, bytes > 0 ? nullptr : memory.as<T>(), status);
 }
 
 }  // namespace
@@ -306,9 +307,9 @@ void eigh(const MatrixBatch& a, DType dtype, const void* in, void* w, void* v, L
     const size_t bytes = shared_bytes<T>(a.rows, false);
     const Scratch memory(bytes > 0 ? 1
                                    : static_cast<size_t>(a.count * Work<T>::size(a.rows, false)) * sizeof(T));
-    launch("eigh", eigh_kernel<T>, {static_cast<unsigned>(a.count)}, block_for(a.rows), bytes, a,
-           static_cast<const T*>(in), static_cast<T*>(w), static_cast<T*>(v),
-           bytes > 0 ? nullptr : memory.as<T>(), status);
+    launch("eigh", eigh_kernel<T>, {static_cast<unsigned>(a.count)}, block_for(a.rows),
+           std::max(bytes, kLeastShared), a, static_cast<const T*>(in), static_cast<T*>(w),
+           static_cast<T*>(v), bytes > 0 ? nullptr : memory.as<T>(), status);
     fix_signs(a.count, static_cast<T*>(v), a.rows, static_cast<T*>(nullptr), int64_t{0}, a.rows, false);
   });
 }
