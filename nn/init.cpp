@@ -2,6 +2,9 @@
 
 #include <cmath>
 
+#include "core/ops/elementwise.h"
+#include "core/ops/linalg.h"
+
 namespace tenon::init {
 
 int64_t fan_of(const Tensor& weight, Fan fan) {
@@ -45,6 +48,16 @@ void xavier_uniform(const Tensor& weight, Generator& generator, double gain) {
 void xavier_normal(const Tensor& weight, Generator& generator, double gain) {
   normal(weight, generator, 0,
          gain * std::sqrt(2 * per_fan(fan_of(weight, Fan::in) + fan_of(weight, Fan::out))));
+}
+
+void orthogonal(const Tensor& weight, Generator& generator, double gain) {
+  TENON_CHECK(weight.rank() >= 2, "orthogonal: expects a weight of rank >= 2, got ", weight.str());
+  if (weight.is_empty()) return;
+  const int64_t rows = weight.size(0), columns = weight.numel() / rows;
+  const Shape tall = {std::max(rows, columns), std::min(rows, columns)};
+  // R's diagonal is positive, which makes Q uniform over the orthogonal matrices.
+  const Tensor q = qr(random_normal(tall, generator, 0, 1, float64)).q;
+  weight.copy_(affine(rows < columns ? q.t() : q, gain, 0).reshape(weight.shape()));
 }
 
 void layer_default(const Tensor& weight, const Tensor& bias, Generator& generator) {
