@@ -202,12 +202,16 @@ def cases():
         for percent in (60, 80, 90, 95, 98):
             out[f"sparse/{'x'.join(map(str, shape))}/{percent}"] = {
                 way: lambda way=way, a=(*shape, percent): sparse_product(way, *a) for way in ways}
-    for op, shape in [("svd", s) for s in ((4096, 8, 8), (1024, 16, 16), (256, 32, 32), (256, 64, 16), (64, 144, 16),
-                                           (64, 64, 64))] + [("eigh", (1024, 16, 16)), ("qr", (256, 64, 16))]:
-        decompose = {"svd": lambda a: torch.linalg.svd(a, full_matrices=False), "eigh": torch.linalg.eigh,
-                     "qr": torch.linalg.qr}[op]
-        eager(f"linalg/{op}/{'x'.join(map(str, shape))}",
-              lambda run=decompose, shape=shape: over_inputs(run, torch.randn(shape)))
+    # Batches of the SVD: on the card, on the host.
+    decompositions = {"svd": lambda a: torch.linalg.svd(a, full_matrices=False), "eigh": torch.linalg.eigh,
+                      "qr": torch.linalg.qr}
+    for op, m, n, on_card, on_host in (
+            ("svd", 8, 8, 4096, 64), ("svd", 16, 16, 1024, 64), ("svd", 32, 32, 256, 64), ("svd", 64, 16, 256, 64),
+            ("svd", 144, 16, 64, 64), ("svd", 64, 64, 64, 20), ("svd", 128, 128, 64, 20), ("svd", 576, 64, 64, 20),
+            ("eigh", 16, 16, 1024, 1024), ("qr", 64, 16, 256, 256)):
+        shape = (on_card if DEVICE == "cuda" else on_host, m, n)
+        eager(f"linalg/{op}/{m}x{n}",
+              lambda op=op, shape=shape: over_inputs(decompositions[op], torch.randn(shape)))
     return out
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the CUDA tests and benches on the card of this machine, with programs that were built with CUDA=native, here
-# or elsewhere (`make gpu-build`). Needs no compiler and no package: the libraries lie beside the programs.
+# or elsewhere (`make gpu-build`: build/gpu, and build/gpu.tar.gz to be carried). Needs no compiler and no package: the
+# libraries lie beside the programs.
 #
 #   bash cuda/verify.sh BIN_DIR OUT_DIR [SECONDS]             tests, benches, PyTorch beside them where it is; 240 s
 #   bash cuda/verify.sh --sanitize BIN_DIR OUT_DIR [SECONDS]  tests under compute-sanitizer's four tools; 400 s

@@ -8,11 +8,12 @@ GPU_ARCH ?= x86-64-v3
 # Of what ldd names, the C library, the driver and NVIDIA's own libraries are those of the card's machine.
 NOT_CARRIED := lib(c|m|pthread|dl|rt|cuda|cudart|cublas|cublasLt|cudnn|cusparse|cusolver)\.so
 
-#: gpu-build | 20 min | tests and bench for a card (CUDA=native), stripped, with their libraries, in build/gpu, to be carried there (CUDA_ARCHS=90)
+#: gpu-build | 20 min | tests and bench for a card (CUDA=native), stripped, with their libraries: build/gpu, and build/gpu.tar.gz to be carried there (CUDA_ARCHS=90)
 gpu-build:
 	@if [ -z "$(NVCC)" ]; then echo "skipped: no nvcc"; else \
 	  $(MAKE) CUDA=native ARCH=$(GPU_ARCH) CUDA_LIBRARIES=none gpu-programs && \
-	  $(MAKE) CUDA=native ARCH=$(GPU_ARCH) gpu-bench-libraries && du -sh $(GPU_DIR); fi
+	  $(MAKE) CUDA=native ARCH=$(GPU_ARCH) gpu-bench-libraries && \
+	  tar -C build -czf $(GPU_DIR).tar.gz $(notdir $(GPU_DIR)) && du -sh $(GPU_DIR) $(GPU_DIR).tar.gz; fi
 .PHONY: gpu-programs gpu-bench-libraries
 gpu-programs: $(TESTS) $(BENCH)
 	@rm -rf $(GPU_DIR) && mkdir -p $(GPU_DIR)/lib
