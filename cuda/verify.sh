@@ -6,7 +6,7 @@
 #   bash cuda/verify.sh BIN_DIR OUT_DIR [SECONDS]             tests, benches, PyTorch beside them where it is; 240 s
 #   bash cuda/verify.sh --sanitize BIN_DIR OUT_DIR [SECONDS]  tests under compute-sanitizer's four tools; 400 s
 #
-# Of the environment: TESTS, a doctest pattern (default *cuda*), and BENCHES, words in the order in which their cases
+# Of the environment: GPU_TESTS, a doctest pattern (default *cuda*), and GPU_BENCHES, words in the order in which their cases
 # run. OUT_DIR gets RESULTS.md and what it is made of, piece by piece, so that a run which is cut off leaves what it
 # has. Status: 0 passed, 1 failed, 77 "skipped: no device": nothing here falls back to the host.
 set -u
@@ -16,8 +16,8 @@ if [ "${1:-}" = --sanitize ]; then sanitize=yes; shift; fi
 bin=${1:?usage: bash cuda/verify.sh [--sanitize] BIN_DIR OUT_DIR [SECONDS]}
 out=${2:?usage: bash cuda/verify.sh [--sanitize] BIN_DIR OUT_DIR [SECONDS]}
 total=${3:-$([ $sanitize = yes ] && echo 400 || echo 240)}
-tests=${TESTS:-*cuda*}
-benches=${BENCHES:-matmul/,conv/,lenet300/,resnet20/,elementwise/,reduce/,norm/,adam/,softmax/,pool/,dropout/,linalg/,order/,sparse/}
+tests=${GPU_TESTS:-*cuda*}
+benches=${GPU_BENCHES:-matmul/,conv/,lenet300/,resnet20/,elementwise/,reduce/,norm/,adam/,softmax/,pool/,dropout/,linalg/,order/,sparse/}
 export LD_LIBRARY_PATH=$bin/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}:/usr/local/cuda/lib64
 # The bench with cuBLAS and cuDNN as contestants, where they are.
 bench=$bin/bench

@@ -24,6 +24,7 @@ gpu-programs: $(TESTS) $(BENCH)
 gpu-bench-libraries: $(BENCH)
 	@strip -o $(GPU_DIR)/bench-libraries $(BENCH)
 
+export GPU_TESTS GPU_BENCHES
 # No card: said, and no failure. Status 77 of verify.sh says the same.
 HAS_CARD = ls /dev/nvidia[0-9]* >/dev/null 2>&1
 #: gpu-verify | 25 min | on a machine with a card: build, run the CUDA tests and benches on it, beside PyTorch; writes cuda/RESULTS.md (GPU_SECONDS=240)
@@ -32,7 +33,7 @@ gpu-verify:
 	  bash cuda/verify.sh $(GPU_DIR) $(GPU_OUT) $(GPU_SECONDS); status=$$?; \
 	  [ ! -f $(GPU_OUT)/RESULTS.md ] || cp $(GPU_OUT)/RESULTS.md cuda/RESULTS.md; exit $$status; fi
 
-#: gpu-sanitize | 30 min | the CUDA tests on the card under memcheck, racecheck, synccheck and initcheck (TESTS=pattern, GPU_SECONDS=400)
+#: gpu-sanitize | 30 min | the CUDA tests on the card under memcheck, racecheck, synccheck and initcheck (GPU_TESTS=pattern, GPU_SECONDS=400)
 gpu-sanitize:
 	@if ! $(HAS_CARD); then echo "skipped: no device"; else $(MAKE) gpu-build && \
 	  bash cuda/verify.sh --sanitize $(GPU_DIR) $(GPU_OUT) $(GPU_SECONDS); fi
