@@ -1,18 +1,22 @@
 // Reductions. A block of 256 threads works on a few neighbouring results (threadIdx.x) and cuts the items of
 // each among its reducers (threadIdx.y): reducer r takes items r, r + R, r + 2R, ... in order, and the R
-// partial results join in a tree in shared memory. Few results of many items are cut into chunks first, a
-// block each; a second kernel joins the chunks in order. Every cut depends on sizes and strides alone, so a
-// sum has the same bits at every run and on every card; it differs from the host's, which cuts otherwise,
-// within the rounding of the accumulator.
+// partial results join in a tree in shared memory. Too few blocks to fill a card, and the items are cut into
+// chunks first, a block each; a second kernel joins the chunks, a team a result. Every cut depends on sizes and
+// strides alone, so a sum has the same bits at every run and on every card; it differs from the host's, which
+// cuts otherwise, within the rounding of the accumulator.
 //
-// Bound: memory, 4 bytes read for each float32 item (1 double add): 22 us for 2^24 items at 3.0 TB/s. Where
-// results lie side by side in x, 32 or more of them share a block, so that a warp reads whole lines; where
-// items do, a warp reads along the items.
+// Bound: memory, 4 bytes read for each float32 item (1 double add): 22 us for 2^24 items at 3.0 TB/s. A
+// memory of 4 TB/s answers after some 0.7 us, so about 3 MB must be under way at any time: each thread asks for
+// eight float32 items before it adds the first, which makes 4 MB with four blocks on each of 132 multiprocessors. (One
+// item where reduced axes do not merge: there divisions find each item's place.) Where results lie side by side
+// in x, 32 or more of them share a block, so that a warp reads whole lines; where items do, a warp reads along
+// the items, and chunks begin at lines.
 #include <algorithm>
 
 #include "core/ops/contract.h"
 #include "core/reducers.h"
 #include "cuda/kernels/reduce.h"
+#include "cuda/kernels/team.h"
 #include "cuda/runtime/kernel.h"
 #include "cuda/runtime/scratch.h"
 
@@ -21,21 +25,30 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int64_t kItemsPerReducer = 8;  // at least, before another reducer is put to work
-constexpr int64_t kChunk = 4096;         // items, at least, before results are cut into chunks
-constexpr int64_t kBlocksWanted = 256;   // about two for each multiprocessor of a large card
+constexpr int64_t kItemsInChunk = 32;    // of a reducer, at least, before items are cut into chunks
+constexpr int64_t kBlocksWanted = 528;   // four for each multiprocessor of a large card
 
-// Elements from the first item of a result to its item number i.
-TENON_HD int64_t item_offset(const Loop<1>& reduced, int64_t i) {
-  if (reduced.rank == 1) return i * reduced.stride[0][0];
-  int64_t offset[1];
-  reduced.offsets_of(i, offset);
-  return offset[0];
+// Items that a thread reads before it adds the first of them: 32 bytes, or four.
+template <class T>
+constexpr int kAhead = std::is_same_v<T, float> ? 8 : 4;
+
+// acc and then `count` items that lie `stride` apart, in order.
+template <class Op, class T, class A>
+__device__ A add_items(A acc, const T* x, int64_t count, int64_t stride) {
+  TENON_ROLLED for (; count >= kAhead<T>; count -= kAhead<T>, x += kAhead<T> * stride) {
+    T item[kAhead<T>];
+    TENON_UNROLL for (int k = 0; k < kAhead<T>; ++k) item[k] = x[k * stride];
+    TENON_UNROLL for (int k = 0; k < kAhead<T>; ++k) acc = Op::template step<A, T>(acc, item[k]);
+  }
+  TENON_ROLLED for (; count > 0; --count, x += stride) acc = Op::template step<A, T>(acc, *x);
+  return acc;
 }
 
 // One chunk of each result, chunk number blockIdx.y. Writes y if there is one chunk only, else `partial`.
-template <class Op, class T, class A>
+// kMerged: the reduced axes merge into one.
+template <class Op, bool kMerged, class T, class A>
 __global__ void __launch_bounds__(kThreads)
-    reduce_kernel(ReduceLoop loop, T* y, A* partial, const T* x, double scale, int64_t chunk) {
+    reduce_kernel(ReduceLoop loop, T* y, A* partial, const T* __restrict__ x, double scale, int64_t chunk) {
   TENON_SHARED(A, part, kThreads);
   const int64_t result = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const bool exists = result < loop.kept.numel;
@@ -45,8 +58,17 @@ __global__ void __launch_bounds__(kThreads)
   A acc = Op::template first<A, T>();
   if (exists) {
     loop.kept.offsets_of(result, offset);
-    for (int64_t i = begin + threadIdx.y; i < end; i += blockDim.y)
-      acc = Op::template step<A, T>(acc, x[offset[1] + item_offset(loop.reduced, i)]);
+    const T* const first = x + offset[1];
+    if constexpr (kMerged) {
+      const int64_t mine = begin + threadIdx.y, step = blockDim.y, stride = loop.reduced.stride[0][0];
+      acc = add_items<Op>(acc, first + mine * stride, (end - mine + step - 1) / step, step * stride);
+    } else {
+      for (int64_t i = begin + threadIdx.y; i < end; i += blockDim.y) {
+        int64_t item[1];
+        loop.reduced.offsets_of(i, item);
+        acc = Op::template step<A, T>(acc, first[item[0]]);
+      }
+    }
   }
   const unsigned slot = threadIdx.y * blockDim.x + threadIdx.x;
   part[slot] = acc;
@@ -63,11 +85,15 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class Op, class T, class A>
-__global__ void join_kernel(Loop<2> kept, T* y, const A* partial, int64_t chunks, double scale) {
-  const int64_t result = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (result >= kept.numel) return;
-  A acc = partial[result * chunks];
-  for (int64_t k = 1; k < chunks; ++k) acc = Op::template join<A>(acc, partial[result * chunks + k]);
+__global__ void __launch_bounds__(kTeamThreads)
+    join_kernel(Loop<2> kept, T* y, const A* partial, int64_t chunks, double scale) {
+  const int64_t result = int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  A acc = Op::template first<A, T>();
+  if (result < kept.numel)
+    for (int64_t k = threadIdx.x; k < chunks; k += blockDim.x)
+      acc = Op::template join<A>(acc, partial[result * chunks + k]);
+  acc = across_team(acc, [](A a, A b) { return Op::template join<A>(a, b); });
+  if (result >= kept.numel || threadIdx.x != 0) return;
   int64_t offset[2];
   kept.offsets_of(result, offset);
   y[offset[0]] = reducer::finish<T>(acc, scale);
@@ -95,17 +121,19 @@ void run_reduce(const ReduceLoop& loop, T* y, const T* x, double scale) {
   const Dim3 block = block_shape(loop);
   const unsigned blocks = blocks_for(loop.kept.numel, block.x);
   const int64_t count = loop.reduced.numel;
-  const int64_t chunks_wanted = std::clamp<int64_t>(kBlocksWanted / blocks, 1, (count + kChunk - 1) / kChunk);
-  const int64_t chunk = (count + chunks_wanted - 1) / chunks_wanted;
+  const int64_t most = std::max<int64_t>(count / (block.y * kItemsInChunk), 1);
+  const int64_t chunks_wanted = std::clamp<int64_t>(kBlocksWanted / blocks, 1, most);
+  const int64_t chunk = (count + chunks_wanted * 32 - 1) / (chunks_wanted * 32) * 32;
   const unsigned chunks = static_cast<unsigned>((count + chunk - 1) / chunk);
+  const auto kernel = loop.reduced.rank == 1 ? reduce_kernel<Op, true, T, A> : reduce_kernel<Op, false, T, A>;
   if (chunks == 1) {
-    launch("reduce", reduce_kernel<Op, T, A>, {blocks}, block, 0, loop, y, nullptr, x, scale, chunk);
+    launch("reduce", kernel, {blocks}, block, 0, loop, y, nullptr, x, scale, chunk);
     return;
   }
   const Scratch partial(static_cast<size_t>(loop.kept.numel) * chunks * sizeof(A));
-  launch("reduce", reduce_kernel<Op, T, A>, {blocks, chunks}, block, 0, loop, y, partial.as<A>(), x, scale,
-         chunk);
-  launch("reduce_join", join_kernel<Op, T, A>, {blocks_for(loop.kept.numel, kThreads)}, {kThreads}, 0,
+  launch("reduce", kernel, {blocks, chunks}, block, 0, loop, y, partial.as<A>(), x, scale, chunk);
+  const Dim3 teams = team_shape(chunks, 4);
+  launch("reduce_join", join_kernel<Op, T, A>, {team_blocks("reduce", loop.kept.numel, teams)}, teams, 0,
          loop.kept, y, partial.as<A>(), chunks, scale);
 }
 

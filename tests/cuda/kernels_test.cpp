@@ -31,9 +31,11 @@ TEST_CASE("cuda kernels: reductions in every layout, cut into chunks or not") {
       {{50, 130}, {0}, "reduce"},        // columns, several blocks
       {{4, 5, 6, 7}, {0, 2}, "reduce"},  // both mixed
       {{20000}, {0}, "reduce_join"},     // one result in chunks
-      {{3, 9001}, {1}, "reduce_join"},   // rows in chunks
+      {{3, 18001}, {1}, "reduce_join"},  // rows in chunks
       {{9001, 3}, {0}, "reduce_join"},   // columns in chunks
-      {{5, 60, 100}, {1, 2}, "reduce_join"},
+      {{5, 60, 300}, {1, 2}, "reduce_join"},
+      {{60, 5, 400}, {0, 2}, "reduce_join"},  // axes that do not merge, in chunks
+      {{700, 64}, {0}, "reduce_join"},        // columns side by side, in chunks
   };
   for (DType dtype : {float32, float64, int32, uint8})
     for (const Case& c : cases) {
