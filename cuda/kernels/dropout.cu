@@ -1,4 +1,4 @@
-// Dropout: a loop over y, x and the mask, which may be broadcast. The mask is drawn on the device
+// Dropout: a map of x and the mask, which may be broadcast, to y. The mask is drawn on the device
 // (cuda/kernels/random.cu), with the host's bits.
 //
 // Bound: memory. A dense float32 element moves 9 bytes for one flop.
@@ -10,14 +10,9 @@ namespace tenon::cuda {
 namespace {
 
 template <class T>
-struct DropoutBody {
-  T* y;
-  const T* x;
-  const uint8_t* mask;
+struct Dropped {
   T scale;
-  TENON_HD void operator()(const int64_t (&offset)[3]) const {
-    y[offset[0]] = mask[offset[2]] ? scale * x[offset[1]] : T(0);
-  }
+  TENON_HD T operator()(T x, uint8_t mask) const { return mask ? scale * x : T(0); }
 };
 
 }  // namespace
@@ -26,8 +21,8 @@ void dropout_with_mask(const Loop<3>& loop, DType dtype, void* y, const void* x,
                        double scale) {
   visit_floating("dropout", dtype, [&](auto tag) {
     using T = decltype(tag);
-    launch_loop("dropout", loop,
-                DropoutBody<T>{static_cast<T*>(y), static_cast<const T*>(x), mask, static_cast<T>(scale)});
+    launch_map("dropout", loop, Dropped<T>{static_cast<T>(scale)}, static_cast<T*>(y),
+               static_cast<const T*>(x), mask);
   });
 }
 

@@ -1,5 +1,5 @@
-// Elementwise kernels: one loop over a Loop's items, with a body for each family. The formulas are those of
-// core/functors.h, so that the host and the device compute the same thing.
+// Elementwise kernels: a map over a Loop's items (loop_kernel.h), with a function for each family. The formulas
+// are those of core/functors.h, so that the host and the device compute the same thing.
 //
 // Bound: memory. A dense float32 op moves 4 bytes an operand and element (unary 8, binary 12, where 13) for
 // some 1 to 30 flops; at 3.0 TB/s a unary op on 2^24 elements costs at least 45 us.
@@ -11,10 +11,9 @@ namespace tenon::cuda {
 namespace {
 
 template <class T>
-struct FillBody {
-  T* y;
+struct Constant {
   T value;
-  TENON_HD void operator()(const int64_t (&offset)[1]) const { y[offset[0]] = value; }
+  TENON_HD T operator()() const { return value; }
 };
 
 template <class T>
@@ -23,42 +22,33 @@ struct CountBody {
   TENON_HD void operator()(const int64_t (&offset)[1]) const { y[offset[0]] = static_cast<T>(offset[0]); }
 };
 
-template <class T, class F>
-struct CopyBody {
-  T* y;
-  const F* x;
-  TENON_HD void operator()(const int64_t (&offset)[2]) const { y[offset[0]] = static_cast<T>(x[offset[1]]); }
+template <class T>
+struct Convert {
+  template <class F>
+  TENON_HD T operator()(F x) const {
+    return static_cast<T>(x);
+  }
 };
 
 template <class Op, class T>
-struct UnaryBody {
-  T* y;
-  const T* x;
+struct UnaryOf {
   T a, b;
-  TENON_HD void operator()(const int64_t (&offset)[2]) const {
-    y[offset[0]] = Op::template apply<T>(x[offset[1]], a, b);
+  TENON_HD T operator()(T x) const { return Op::template apply<T>(x, a, b); }
+};
+
+// Gives T, or uint8 for a comparison.
+template <class Op>
+struct BinaryOf {
+  template <class T>
+  TENON_HD auto operator()(T x, T y) const {
+    return Op::template apply<T>(x, y);
   }
 };
 
-// R is T, or uint8 for a comparison.
-template <class Op, class R, class T>
-struct BinaryBody {
-  R* z;
-  const T* x;
-  const T* y;
-  TENON_HD void operator()(const int64_t (&offset)[3]) const {
-    z[offset[0]] = Op::template apply<T>(x[offset[1]], y[offset[2]]);
-  }
-};
-
-template <class T>
-struct WhereBody {
-  T* z;
-  const uint8_t* condition;
-  const T* x;
-  const T* y;
-  TENON_HD void operator()(const int64_t (&offset)[4]) const {
-    z[offset[0]] = condition[offset[1]] ? x[offset[2]] : y[offset[3]];
+struct Choice {
+  template <class T>
+  TENON_HD T operator()(uint8_t condition, T x, T y) const {
+    return condition ? x : y;
   }
 };
 
@@ -67,7 +57,7 @@ struct WhereBody {
 void fill(const Loop<1>& loop, DType dtype, void* y, double value) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
-    launch_loop("fill", loop, FillBody<T>{static_cast<T*>(y), static_cast<T>(value)});
+    launch_map("fill", loop, Constant<T>{static_cast<T>(value)}, static_cast<T*>(y));
   });
 }
 
@@ -87,7 +77,7 @@ void copy(const Loop<2>& loop, DType to, void* y, DType from, const void* x) {
     visit_dtype(from, [&](auto from_tag) {
       using T = decltype(to_tag);
       using F = decltype(from_tag);
-      launch_loop("copy", loop, CopyBody<T, F>{static_cast<T*>(y), static_cast<const F*>(x)});
+      launch_map("copy", loop, Convert<T>(), static_cast<T*>(y), static_cast<const F*>(x));
     });
   });
 }
@@ -98,10 +88,10 @@ void unary(Unary op, const Loop<2>& loop, DType dtype, void* y, const void* x, d
     T* const py = static_cast<T*>(y);
     const T* const px = static_cast<const T*>(x);
     switch (op) {
-#define TENON_CASE(name, formula)   \
-  case Unary::name:                 \
-    return launch_loop(#name, loop, \
-                       UnaryBody<functor::name##_, T>{py, px, static_cast<T>(a), static_cast<T>(b)});
+#define TENON_CASE(name, formula)                                                                          \
+  case Unary::name:                                                                                        \
+    return launch_map(#name, loop, UnaryOf<functor::name##_, T>{static_cast<T>(a), static_cast<T>(b)}, py, \
+                      px);
       TENON_UNARY_OPS(TENON_CASE)
 #undef TENON_CASE
     }
@@ -117,7 +107,7 @@ void binary(Binary op, const Loop<3>& loop, DType dtype, void* z, const void* x,
     switch (op) {
 #define TENON_CASE(name, formula) \
   case Binary::name:              \
-    return launch_loop(#name, loop, BinaryBody<functor::name##_, T, T>{pz, px, py});
+    return launch_map(#name, loop, BinaryOf<functor::name##_>(), pz, px, py);
       TENON_BINARY_OPS(TENON_CASE)
 #undef TENON_CASE
     }
@@ -132,7 +122,7 @@ void compare(Compare op, const Loop<3>& loop, DType dtype, uint8_t* z, const voi
     switch (op) {
 #define TENON_CASE(name, formula) \
   case Compare::name:             \
-    return launch_loop(#name, loop, BinaryBody<functor::name##_, uint8_t, T>{z, px, py});
+    return launch_map(#name, loop, BinaryOf<functor::name##_>(), z, px, py);
       TENON_COMPARE_OPS(TENON_CASE)
 #undef TENON_CASE
     }
@@ -143,9 +133,8 @@ void where(const Loop<4>& loop, DType dtype, void* z, const uint8_t* condition, 
            const void* y) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
-    launch_loop(
-        "where", loop,
-        WhereBody<T>{static_cast<T*>(z), condition, static_cast<const T*>(x), static_cast<const T*>(y)});
+    launch_map("where", loop, Choice(), static_cast<T*>(z), condition, static_cast<const T*>(x),
+               static_cast<const T*>(y));
   });
 }
 

@@ -28,12 +28,16 @@ void visit_index(int64_t n, F&& f) {
   f(int64_t{});
 }
 
-/// Neighbours that load and store as one word of 16 bytes.
-template <class T>
-struct alignas(16) Pack {
-  static constexpr int kCount = 16 / sizeof(T);
+/// Neighbours, read or written by one instruction if they are 16 bytes.
+template <class T, int kCount_>
+struct alignas(sizeof(T) * kCount_ < 16 ? sizeof(T) * kCount_ : 16) Neighbours {
+  static constexpr int kCount = kCount_;
   T v[kCount];
 };
+
+/// As many as load and store as one word of 16 bytes.
+template <class T>
+using Pack = Neighbours<T, 16 / sizeof(T)>;
 
 inline bool is_aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 

@@ -15,15 +15,10 @@
 #include <type_traits>
 
 #include "core/math.h"
+#include "cuda/kernels/linear.h"
 #include "cuda/runtime/kernel.h"
 
 namespace tenon::cuda {
-
-/// Neighbours, read or written by one instruction if they are 16 bytes.
-template <class T, int kCount>
-struct alignas(sizeof(T) * kCount < 16 ? sizeof(T) * kCount : 16) Neighbours {
-  T v[kCount];
-};
 
 /// A block's share: a kM x kN tile of C, kK along k in a step; a thread's share: kRows x kColumns (multiples of
 /// 4) of the tile.
