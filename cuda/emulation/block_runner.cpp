@@ -27,12 +27,10 @@ uint64_t next_random(uint64_t& state) {  // splitmix64 (Steele, Lea, Flood 2014)
   return z ^ (z >> 31);
 }
 
-bool same_site(const std::source_location& a, const std::source_location& b) {
-  return a.line() == b.line() && std::strcmp(a.file_name(), b.file_name()) == 0;
-}
+bool same_site(const Site& a, const Site& b) { return a.line == b.line && std::strcmp(a.file, b.file) == 0; }
 
-std::string site_name(const char* what, const std::source_location& site) {
-  return concat(what, " (", site.file_name(), ":", site.line(), ")");
+std::string site_name(const char* what, const Site& site) {
+  return concat(what, " (", site.file, ":", site.line, ")");
 }
 
 std::string index_name(Dim3 i) { return concat("(", i.x, ", ", i.y, ", ", i.z, ")"); }
@@ -213,7 +211,7 @@ bool BlockRunner::take_next_fresh() {
   return true;
 }
 
-void BlockRunner::wait(Phase phase, const char* what, const std::source_location& site) {
+void BlockRunner::wait(Phase phase, const char* what, const Site& site) {
   Thread& thread = threads_[static_cast<size_t>(running_)];
   thread.phase = phase;
   thread.what = what;
@@ -224,15 +222,14 @@ void BlockRunner::wait(Phase phase, const char* what, const std::source_location
 
 // ---- rendezvous -------------------------------------------------------------------------------------
 
-void BlockRunner::check_same_site(const Thread& other, int other_index, const char* what,
-                                  const std::source_location& site) {
+void BlockRunner::check_same_site(const Thread& other, int other_index, const char* what, const Site& site) {
   TENON_CHECK(same_site(other.site, site), where(), ": divergent ", what, ": thread ",
               thread_name(other_index), " waits at ", site_name(other.what, other.site), ", thread ",
               thread_name(running_), " came to ", site_name(what, site));
 }
 
 // [barrier]
-void BlockRunner::block_barrier(const std::source_location& site) {
+void BlockRunner::block_barrier(const Site& site) {
   if (waiting_ > 0) {
     int other = 0;
     while (threads_[static_cast<size_t>(other)].phase != Phase::at_barrier) ++other;
@@ -258,7 +255,7 @@ void BlockRunner::block_barrier(const std::source_location& site) {
 // [/barrier]
 
 uint64_t BlockRunner::exchange(const char* what, unsigned mask, uint64_t value, int source_lane,
-                               const std::source_location& site) {
+                               const Site& site) {
   TENON_CHECK(source_lane >= 0 && source_lane < warpSize && (mask >> source_lane & 1u), where(), ": ",
               site_name(what, site), ": thread ", thread_name(running_), " reads lane ", source_lane,
               ", which is not in its mask ", mask);
@@ -269,8 +266,7 @@ uint64_t BlockRunner::exchange(const char* what, unsigned mask, uint64_t value, 
   return thread.result;
 }
 
-unsigned BlockRunner::ballot(const char* what, unsigned mask, bool predicate,
-                             const std::source_location& site) {
+unsigned BlockRunner::ballot(const char* what, unsigned mask, bool predicate, const Site& site) {
   Thread& thread = threads_[static_cast<size_t>(running_)];
   thread.value = predicate;
   thread.source_lane = -1;
@@ -279,7 +275,7 @@ unsigned BlockRunner::ballot(const char* what, unsigned mask, bool predicate,
 }
 
 // The one collective that orders memory: a card's shuffles and votes do not.
-void BlockRunner::warp_barrier(unsigned mask, const std::source_location& site) {
+void BlockRunner::warp_barrier(unsigned mask, const Site& site) {
   const int lowest = running_ / warpSize * warpSize + std::countr_zero(mask);
   Meeting& meeting = threads_[static_cast<size_t>(std::min(lowest, count_ - 1))].warp_barrier;
   void* const object = meeting.current();
@@ -288,7 +284,7 @@ void BlockRunner::warp_barrier(unsigned mask, const std::source_location& site) 
   order_acquire(object);
 }
 
-void BlockRunner::arrive_at_collective(const char* what, unsigned mask, const std::source_location& site) {
+void BlockRunner::arrive_at_collective(const char* what, unsigned mask, const Site& site) {
   const int first = running_ / warpSize * warpSize;  // lane 0 of this warp
   const int lanes = std::min(count_ - first, int{warpSize});
   TENON_CHECK(mask >> lane() & 1u, where(), ": ", site_name(what, site), ": thread ", thread_name(running_),

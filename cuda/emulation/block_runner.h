@@ -13,7 +13,6 @@
 
 #include <exception>
 #include <memory>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -22,6 +21,7 @@
 #include "cuda/emulation/execution.h"
 #include "cuda/emulation/fiber.h"
 #include "cuda/emulation/race_order.h"
+#include "cuda/emulation/site.h"
 
 namespace tenon::cuda::emulation {
 
@@ -50,11 +50,10 @@ class BlockRunner {
   // What the running thread of the block may ask for; see execution.h.
   void* shared_array(const void* declaration, size_t bytes);
   void* dynamic_shared() const { return dynamic_shared_; }
-  void block_barrier(const std::source_location& site);
-  uint64_t exchange(const char* what, unsigned mask, uint64_t value, int source_lane,
-                    const std::source_location& site);
-  unsigned ballot(const char* what, unsigned mask, bool predicate, const std::source_location& site);
-  void warp_barrier(unsigned mask, const std::source_location& site);
+  void block_barrier(const Site& site);
+  uint64_t exchange(const char* what, unsigned mask, uint64_t value, int source_lane, const Site& site);
+  unsigned ballot(const char* what, unsigned mask, bool predicate, const Site& site);
+  void warp_barrier(unsigned mask, const Site& site);
   int lane() const { return running_ % warpSize; }
   /// Linear index of the running thread in its block.
   int thread() const { return running_; }
@@ -66,14 +65,14 @@ class BlockRunner {
 
   struct Thread {
     Phase phase = Phase::fresh;
-    int worker = -1;            // index of the fiber it runs on
-    std::source_location site;  // where it waits
-    const char* what = "";      // name of the rendezvous
-    unsigned mask = 0;          // lanes of a collective
-    uint64_t value = 0;         // what it brings to a collective
-    int source_lane = 0;        // whose value it wants
-    uint64_t result = 0;        // what it gets, or the ballot's bits
-    Meeting warp_barrier;       // of the masks whose lowest lane this is
+    int worker = -1;        // index of the fiber it runs on
+    Site site;              // where it waits
+    const char* what = "";  // name of the rendezvous
+    unsigned mask = 0;      // lanes of a collective
+    uint64_t value = 0;     // what it brings to a collective
+    int source_lane = 0;    // whose value it wants
+    uint64_t result = 0;    // what it gets, or the ballot's bits
+    Meeting warp_barrier;   // of the masks whose lowest lane this is
   };
 
   // A fiber that runs one CUDA thread after another.
@@ -100,13 +99,12 @@ class BlockRunner {
   void work(Worker& worker);
   void run_thread();
   bool take_next_fresh();
-  void wait(Phase phase, const char* what, const std::source_location& site);
-  void arrive_at_collective(const char* what, unsigned mask, const std::source_location& site);
+  void wait(Phase phase, const char* what, const Site& site);
+  void arrive_at_collective(const char* what, unsigned mask, const Site& site);
   void complete_collective(int first, unsigned mask);
   void enter(int thread);
   void* allocate_shared(const void* declaration, size_t bytes);
-  void check_same_site(const Thread& other, int other_index, const char* what,
-                       const std::source_location& site);
+  void check_same_site(const Thread& other, int other_index, const char* what, const Site& site);
   [[noreturn]] void report_stuck();
   std::string thread_name(int thread) const;
   std::string where() const;

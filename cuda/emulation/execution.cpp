@@ -108,17 +108,14 @@ void* dynamic_shared() {
   TENON_CHECK(memory != nullptr, "dynamic shared memory: the launch asked for none");
   return memory;
 }
-void block_barrier(const std::source_location& site) {
-  BlockRunner::current("__syncthreads").block_barrier(site);
-}
-uint64_t exchange(const char* what, unsigned mask, uint64_t value, int source_lane,
-                  const std::source_location& site) {
+void block_barrier(const Site& site) { BlockRunner::current("__syncthreads").block_barrier(site); }
+uint64_t exchange(const char* what, unsigned mask, uint64_t value, int source_lane, const Site& site) {
   return BlockRunner::current(what).exchange(what, mask, value, source_lane, site);
 }
-unsigned ballot(const char* what, unsigned mask, bool predicate, const std::source_location& site) {
+unsigned ballot(const char* what, unsigned mask, bool predicate, const Site& site) {
   return BlockRunner::current(what).ballot(what, mask, predicate, site);
 }
-void warp_barrier(unsigned mask, const std::source_location& site) {
+void warp_barrier(unsigned mask, const Site& site) {
   BlockRunner::current("__syncwarp").warp_barrier(mask, site);
 }
 int lane() { return BlockRunner::current("lane").lane(); }

@@ -13,10 +13,10 @@
 
 #include <cstdint>
 #include <cstring>
-#include <source_location>
 #include <type_traits>
 
 #include "core/error.h"
+#include "cuda/emulation/site.h"
 #include "cuda/emulation/stream_work.h"
 #include "cuda/runtime/device_runtime.h"
 
@@ -75,20 +75,18 @@ uint64_t schedule_seed();
 void* shared_array(const void* declaration, size_t bytes);
 void* dynamic_shared();
 
-void block_barrier(const std::source_location& site);
+void block_barrier(const Site& site);
 /// Waits for the lanes of `mask`, then returns the `value` given by `source_lane` (0..31, in `mask`).
-uint64_t exchange(const char* what, unsigned mask, uint64_t value, int source_lane,
-                  const std::source_location& site);
+uint64_t exchange(const char* what, unsigned mask, uint64_t value, int source_lane, const Site& site);
 /// Waits for the lanes of `mask`, then returns a bit for each whose predicate was true.
-unsigned ballot(const char* what, unsigned mask, bool predicate, const std::source_location& site);
+unsigned ballot(const char* what, unsigned mask, bool predicate, const Site& site);
 /// Waits for the lanes of `mask`; what they wrote before is seen by all of them after.
-void warp_barrier(unsigned mask, const std::source_location& site);
+void warp_barrier(unsigned mask, const Site& site);
 /// Lane of the running thread in its warp: its linear index in the block modulo 32.
 int lane();
 
 template <class T>
-T exchange_value(const char* what, unsigned mask, T value, int source_lane,
-                 const std::source_location& site) {
+T exchange_value(const char* what, unsigned mask, T value, int source_lane, const Site& site) {
   static_assert(sizeof(T) <= sizeof(uint64_t) && std::is_trivially_copyable_v<T>);
   uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof(T));
@@ -115,30 +113,30 @@ void launch(const char* name, void (*kernel)(Params...), Dim3 grid, Dim3 block, 
 
 // ---- rendezvous -------------------------------------------------------------------------------------
 
-inline void __syncthreads(const std::source_location& site = std::source_location::current()) {
+inline void __syncthreads(const emulation::Site& site = emulation::Site::current()) {
   emulation::block_barrier(site);
 }
 
 inline void __syncwarp(unsigned mask = 0xffffffffu,
-                       const std::source_location& site = std::source_location::current()) {
+                       const emulation::Site& site = emulation::Site::current()) {
   emulation::warp_barrier(mask, site);
 }
 
 inline unsigned __ballot_sync(unsigned mask, bool predicate,
-                              const std::source_location& site = std::source_location::current()) {
+                              const emulation::Site& site = emulation::Site::current()) {
   return emulation::ballot("__ballot_sync", mask, predicate, site);
 }
 
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source_lane, int width = warpSize,
-              const std::source_location& site = std::source_location::current()) {
+              const emulation::Site& site = emulation::Site::current()) {
   const int segment = emulation::lane() & ~(width - 1);
   return emulation::exchange_value("__shfl_sync", mask, value, segment + (source_lane & (width - 1)), site);
 }
 
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize,
-                   const std::source_location& site = std::source_location::current()) {
+                   const emulation::Site& site = emulation::Site::current()) {
   const int lane = emulation::lane();
   const bool inside =
       (lane & (width - 1)) + static_cast<int>(delta) < width;  // else a lane keeps its own value
@@ -148,7 +146,7 @@ T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize,
 
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize,
-                  const std::source_location& site = std::source_location::current()) {
+                  const emulation::Site& site = emulation::Site::current()) {
   const int lane = emulation::lane();
   const bool inside = ((lane ^ lane_mask) & ~(width - 1)) <= (lane & ~(width - 1));
   return emulation::exchange_value("__shfl_xor_sync", mask, value, inside ? lane ^ lane_mask : lane, site);

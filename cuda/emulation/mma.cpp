@@ -18,7 +18,7 @@ thread_local Operands operands_of_warp[32];
 
 }  // namespace
 
-void mma_m16n8k8(float (&d)[4], const float (&a)[4], const float (&b)[2], const std::source_location& site) {
+void mma_m16n8k8(float (&d)[4], const float (&a)[4], const float (&b)[2], const emulation::Site& site) {
   emulation::BlockRunner& runner = emulation::BlockRunner::current("mma_m16n8k8");
   Operands& of = operands_of_warp[runner.thread() / warpSize];
   const int group = runner.lane() / 4, in_group = runner.lane() % 4;

@@ -7,7 +7,8 @@
 
 #include <bit>
 #include <cstdint>
-#include <source_location>
+
+#include "cuda/emulation/site.h"
 
 namespace tenon::cuda {
 
@@ -18,6 +19,6 @@ inline float to_tf32(float x) {
 }
 
 void mma_m16n8k8(float (&d)[4], const float (&a)[4], const float (&b)[2],
-                 const std::source_location& site = std::source_location::current());
+                 const emulation::Site& site = emulation::Site::current());
 
 }  // namespace tenon::cuda

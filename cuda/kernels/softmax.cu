@@ -117,7 +117,10 @@ struct CrossEntropyOutput : NoElements<T> {
   __device__ void finish(const RowSums<T>& sums, int64_t row, const T* first,
                          const SoftmaxBlock& block) const {
     const int64_t label = labels[row];
-    if (label < 0 || label >= block.n) return outside.report(row);
+    if (label < 0 || label >= block.n) {
+      losses[row] = 0;  // the sum reads it, though the call ends in an error
+      return outside.report(row);
+    }
     const double m = static_cast<double>(sums.m), n = static_cast<double>(block.n);
     double target = (1 - smoothing) * (static_cast<double>(first[label * block.inner]) - m);
     if (smoothing != 0) target += smoothing / n * (sums.total - n * m);
