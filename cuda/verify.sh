@@ -88,6 +88,8 @@ write_results() {
     echo "Tests of the device: $test_verdict."
     [ -f "$out/ops.txt" ] && grep FAILED "$out/ops.txt" | sed 's/^/- /'
     [ -f "$out/bench.md" ] && { printf '\n## Benches\n\n'; cat "$out/bench.md"; }
+    [ -f "$out/bench.md" ] && grep -q '| cudnn' "$out/bench.md" && printf '\n%s\n' \
+      'cudnn: our own calls of it, deterministic algorithms only; PyTorch, below, chooses among all of them.'
     [ -f "$out/peers.md" ] && { printf '\n## Beside PyTorch\n\n'; cat "$out/peers.md"; }
   } >"$out/RESULTS.md"
 }

@@ -4,7 +4,7 @@
 // A build has cuBLAS and cuDNN if it is native and their headers lay under CUDA_HOME when it was made. Elsewhere
 // each function throws Error and says which part is missing; nothing falls back in silence. float32 is computed
 // in float32 unless settings().tf32. Only deterministic algorithms are taken. What a library refuses throws
-// Error with its words. Compiled and linked against CUDA 13 and cuDNN 9; never run on a card yet.
+// Error with its words. Written against CUDA 13 and cuDNN 9.
 #pragma once
 
 #include "core/cpu/conv.h"

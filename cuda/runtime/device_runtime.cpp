@@ -1,6 +1,6 @@
 // The launch counter, and the device runtime of native builds (on the CUDA runtime) and of builds without a
-// device. That of emulated builds is cuda/emulation/device_memory.cpp. The native half compiles and links
-// against CUDA 13; it was never run on a card.
+// device. That of emulated builds is cuda/emulation/device_memory.cpp. The native half is written
+// against CUDA 13.
 #include "cuda/runtime/device_runtime.h"
 
 #include <atomic>

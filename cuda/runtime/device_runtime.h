@@ -3,7 +3,7 @@
 // cuda/runtime/kernel.h.
 //
 // One of three implementations is chosen when Tenon is built:
-//   CUDA=native    (TENON_CUDA_NATIVE)    thin wrappers on the CUDA runtime; never run on a card yet
+//   CUDA=native    (TENON_CUDA_NATIVE)    thin wrappers on the CUDA runtime
 //   CUDA=emulated  (TENON_CUDA_EMULATED)  cuda/emulation, which runs the same kernels on the CPU
 //   CUDA=off       (TENON_CUDA_OFF)       available() is false, everything else throws Error
 #pragma once
