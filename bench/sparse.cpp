@@ -97,7 +97,7 @@ std::vector<Contestant> product(Device device, const Tensor& mask, int64_t n, in
 }
 
 Case product_case(Device device, const std::string& name, const Extents& e, int64_t percent,
-                  std::function<Tensor()> mask, int64_t block = 1) {
+                  const std::function<Tensor()>& mask, int64_t block = 1) {
   const double entries = e.entries(percent), n = static_cast<double>(e.n);
   return {name, 2 * entries * n, 8 * entries + 4 * n * static_cast<double>(e.rows + e.columns),
           [=] { return product(device, mask(), e.n, block); }};

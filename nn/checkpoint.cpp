@@ -28,7 +28,7 @@ bool Checkpoint::has(const std::string& name) const {
 void Checkpoint::put(const std::string& section, const State& state) {
   check_new(section);
   TENON_CHECK(!state.empty(), "checkpoint: section '", section, "' has no tensors");
-  for (const auto& [name, tensor] : state) tensors_.emplace(section + "/" + name, tensor);
+  for (const auto& [name, tensor] : state) tensors_.emplace(concat(section, "/", name), tensor);
 }
 
 void Checkpoint::put(const std::string& name, const Generator& generator) {

@@ -46,7 +46,7 @@ void Module::collect(const std::string& prefix, std::vector<NamedModule>& out) {
     if (seen.module == this) return;
   out.push_back({prefix, this});
   for (const auto& [name, child] : children_)
-    child->collect(prefix.empty() ? name : prefix + "." + name, out);
+    child->collect(prefix.empty() ? name : concat(prefix, ".", name), out);
 }
 
 std::vector<NamedModule> Module::named_modules() {

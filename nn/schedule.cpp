@@ -9,7 +9,10 @@ namespace tenon {
 
 RateFactor steps(int64_t period, double gamma) {
   TENON_CHECK(period >= 1, "steps: period expects >= 1, got ", period);
-  return [=](int64_t t) { return std::pow(gamma, static_cast<double>(t / period)); };
+  return [=](int64_t t) {
+    const int64_t whole_periods = t / period;
+    return std::pow(gamma, static_cast<double>(whole_periods));
+  };
 }
 
 RateFactor multi_step(std::vector<int64_t> milestones, double gamma) {

@@ -181,7 +181,7 @@ void OptionParser::add_flag(std::string_view name, std::string_view help, bool& 
   }
 }
 void OptionParser::add_choice(std::string_view name, std::string_view help, std::string& target,
-                              std::vector<std::string> choices) {
+                              const std::vector<std::string>& choices) {
   implementation_->add(name, concat(help, ": ", joined(choices)), target)
       ->type_name("NAME")
       ->check(Implementation::one_of(choices));

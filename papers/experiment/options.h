@@ -87,7 +87,7 @@ class OptionParser {
   void add(std::string_view name, std::string_view help, std::vector<double>& target);  ///< comma-separated
   void add_flag(std::string_view name, std::string_view help, bool& target);
   void add_choice(std::string_view name, std::string_view help, std::string& target,
-                  std::vector<std::string> choices);
+                  const std::vector<std::string>& choices);
 
   ParseOutcome parse(int argc, const char* const* argv);
 
