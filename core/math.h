@@ -24,7 +24,7 @@ TENON_HD inline float fma(float a, float b, float c) { return std::fma(a, b, c);
 TENON_HD inline double fma(double a, double b, double c) { return std::fma(a, b, c); }
 
 TENON_HD inline float as_float(int32_t bits) { return std::bit_cast<float>(bits); }
-TENON_HD inline int32_t as_bits(float x) { return std::bit_cast<int32_t>(x); }
+TENON_HD inline uint32_t as_bits(float x) { return std::bit_cast<uint32_t>(x); }
 
 /// e^x, error < 1.1 ulp over the whole range (measured, as all bounds here: tests/core/math_test.cpp); overflows to
 /// infinity, underflows gradually to 0; NaN stays NaN.
@@ -58,10 +58,10 @@ TENON_HD inline float log(float x) {
   const float infinity = std::numeric_limits<float>::infinity();
   bool tiny = x < 1.17549435e-38f;  // denormals are scaled into the normal range
   float scaled = tiny ? x * 8388608.0f : x;
-  int32_t bits = as_bits(scaled);
+  const uint32_t bits = as_bits(scaled);  // unsigned: those of x < 0 wrap around
   // mantissa in [sqrt(1/2), sqrt(2))
-  int32_t exponent = (bits - 0x3f3504f3) >> 23;
-  float m = as_float(bits - (exponent << 23)) - 1.0f;
+  int32_t exponent = static_cast<int32_t>(bits - 0x3f3504f3u) >> 23;
+  float m = as_float(static_cast<int32_t>(bits - (static_cast<uint32_t>(exponent) << 23))) - 1.0f;
   float e = static_cast<float>(exponent) - (tiny ? 23.0f : 0.0f);
   float p = 7.0376836292e-2f;
   p = fma(p, m, -1.1514610310e-1f);

@@ -86,9 +86,10 @@ Tensor Draw::away_from(const Shape& shape, std::vector<double> kinks, double gap
 Tensor Draw::distinct(const Shape& shape) {
   Tensor order = random_permutation(shape.numel(), generator);
   Tensor x = Tensor::empty(shape, float64);
+  const int64_t middle = x.numel() / 2;
   for (int64_t i = 0; i < x.numel(); ++i)
-    x.data<double>()[i] = 0.02 * static_cast<double>(order.data<int64_t>()[i] - x.numel() / 2) +
-                          0.01 * generator.next_uniform();
+    x.data<double>()[i] =
+        0.02 * static_cast<double>(order.data<int64_t>()[i] - middle) + 0.01 * generator.next_uniform();
   return x;
 }
 

@@ -237,17 +237,17 @@ TEST_CASE("tensor: as_strided stays inside the storage") {
   CHECK(x.as_strided({2, 2}, {0, 1}, 10).to_vector<int64_t>() == std::vector<int64_t>{10, 11, 10, 11});
   CHECK(x.slice(0, 6, 12).as_strided({12}, {1}, 0).numel() == 12);  // the offset counts from the storage
   CHECK(x.as_strided({0, 5}, {100, 100}, 0).is_empty());
-  for (auto [shape, strides, offset] : {std::tuple<Shape, Strides, int64_t>{{3, 2}, {4, 4}, 0},
-                                        {{12}, {1}, 1},
-                                        {{2}, {1}, -1},
-                                        {{1}, {1}, 12},
-                                        {{2}, {huge}, 1},
-                                        {{3}, {huge / 2 + 1}, 0},
-                                        {{huge}, {2}, 0},
-                                        {{1}, {1}, huge}}) {
-    INFO(shape.str(), strides.str(), offset);
-    CHECK(contains(message_of([&, s = shape, t = strides, o = offset] { x.as_strided(s, t, o); }),
-                   "reach outside"));
+  struct Window {
+    Shape shape;
+    Strides strides;
+    int64_t offset;
+  };
+  const Window outside[] = {{{3, 2}, {4, 4}, 0}, {{12}, {1}, 1},   {{2}, {1}, -1},
+                            {{1}, {1}, 12},      {{2}, {huge}, 1}, {{3}, {huge / 2 + 1}, 0},
+                            {{huge}, {2}, 0},    {{1}, {1}, huge}};
+  for (const Window& w : outside) {
+    INFO(w.shape.str(), w.strides.str(), w.offset);
+    CHECK(contains(message_of([&] { x.as_strided(w.shape, w.strides, w.offset); }), "reach outside"));
   }
   CHECK(contains(message_of([&] { x.as_strided({2}, {-1}, 5); }), "not negative"));
   CHECK(contains(message_of([&] { x.as_strided({2}, {1, 1}, 0); }), "differ in rank"));

@@ -248,9 +248,9 @@ TEST_CASE(
     choices[key] +=
         recipe.method == Method::penalty || recipe.method == Method::hard_concrete ? 1 : recipe.points.size();
   }
-  for (const auto& [label, count] : choices) {
-    INFO(label);
-    CHECK((label.rfind("dense", 0) == 0 || count >= 4));
+  for (const auto& choice : choices) {
+    INFO(choice.first);
+    CHECK((choice.first.rfind("dense", 0) == 0 || choice.second >= 4));
   }
   CHECK_THROWS_WITH_AS(recipe_of("hs"), doctest::Contains("'hs'"), Error);
 }
