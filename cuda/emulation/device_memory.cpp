@@ -108,6 +108,9 @@ void* raw_allocate(size_t bytes) {
   if (mapped < bytes) return nullptr;
   void* const memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_UNPOISON_MEMORY_REGION(memory, mapped);  // a stack that lay here before may have left its marks
+#endif
   Arena& a = arena();
   const std::lock_guard lock(a.mutex);
   a.mappings.emplace(static_cast<char*>(memory), mapped);
