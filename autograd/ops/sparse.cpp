@@ -16,14 +16,15 @@ Tensor value_or_none(const Variable& x) { return x.defined() ? x.value() : Tenso
 
 // The matrix [rows, columns] of some values, and the values of a matrix.
 Variable scattered(const SparsePattern& w, const Variable& values) {
-  const Tensor places = w.places().reshape({-1});
+  const Tensor places = w.places().reshape({-1}).to(values.device());
   const Variable whole =
       scatter_add(reshape(values, {places.numel()}), 0, places, w.lists() * w.block_rows() * w.columns());
   return reshape(slice(whole, 0, 0, w.rows() * w.columns()), {w.rows(), w.columns()});
 }
 Variable gathered(const SparsePattern& w, const Variable& dense) {
   const Variable whole = pad(dense, {0, 0}, {w.lists() * w.block_rows() - w.rows(), 0});
-  return reshape(gather(flatten(whole), 0, w.places().reshape({-1})), w.values_shape());
+  const Tensor places = w.places().reshape({-1}).to(dense.device());
+  return reshape(gather(flatten(whole), 0, places), w.values_shape());
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ Tensor sddmm(const SparsePattern& pattern, const Tensor& g, const Tensor& x);
 
 /// Convolution with a sparse weight, whose pattern [O, C * taps] is that of the dense weight [O, C, *kernel] with
 /// its last axes made one: x [N, C, *in] -> row-major [N, O, *out] as conv, through `epilogue`. `bias` [O] may be
-/// undefined. On the host. Throws Error on strides other than 1 and on groups.
+/// undefined. Throws Error on strides other than 1 and on groups.
 Tensor sparse_conv(const SparsePattern& pattern, const Tensor& values, const Tensor& x, const Dims& kernel,
                    const Tensor& bias = {}, const ConvOptions& options = {},
                    Epilogue epilogue = Epilogue::none);

@@ -7,6 +7,7 @@
 #include "core/ops/image.h"
 #include "core/ops/sparse.h"
 #include "core/ops/sparse_arguments.h"
+#include "cuda/kernels/sparse_conv.h"
 
 namespace tenon {
 namespace {
@@ -52,19 +53,20 @@ Tensor sparse_conv(const SparsePattern& pattern, const Tensor& values, const Ten
   TENON_CHECK(x.defined(), "sparse_conv: undefined x");
   check_same_dtype("sparse_conv", values, x);
   TENON_CHECK(is_floating(x.dtype()), "sparse_conv: expects float32 or float64, got ", x.str());
-  require_host("sparse_conv", x);
-  require_host("sparse_conv", values);
+  check_same_device("sparse_conv", values, x);
+  TENON_CHECK(x.device() == pattern.device(), "sparse_conv: pattern on ", pattern.device(), ", x ", x.str());
   SparseConvPlan plan = make_plan(pattern, x, kernel, options);
   const Tensor shift = checked_bias("sparse_conv", pattern, x, bias);
   Dims extents;
   for (int i = 5 - x.rank(); i < 3; ++i) extents.push_back(plan.out[i]);
-  Tensor y = Tensor::empty(image_shape(plan.images, plan.out_channels, extents), x.dtype());
+  Tensor y = Tensor::empty(image_shape(plan.images, plan.out_channels, extents), x.dtype(), x.device());
   if (y.is_empty()) return y;
   plan.w = lists_of(pattern.by_rows());
   plan.block_rows = static_cast<int>(pattern.block_rows());
   plan.relu = epilogue == Epilogue::relu;
-  cpu::sparse_conv(plan, x.dtype(), y.raw(), values.contiguous().raw(), x.contiguous().raw(),
-                   shift.defined() ? shift.raw() : nullptr);
+  const Tensor packed = values.contiguous(), image = x.contiguous();
+  TENON_DISPATCH(x.device(), sparse_conv, plan, x.dtype(), y.raw(), packed.raw(), image.raw(),
+                 shift.defined() ? shift.raw() : nullptr);
   return y;
 }
 

@@ -14,7 +14,9 @@ std::vector<ConvCase> sparse_conv_sizes(Draw& d) {
   if (d.is(Size::one)) return {{1, 1, 1, {1}, {1}, {}}, {1, 1, 1, {1, 1}, {3, 3}, {.padding = {1}}}};
   if (d.is(Size::empty)) return {{0, 2, 3, {5, 5}, {3, 3}, {}}, {2, 0, 3, {3, 3}, {2, 2}, {}}};
   if (d.is(Size::odd))
-    return {{1, 1, 3, {5, 7}, {3, 2}, {.padding = {1, 2}}}, {2, 1, 5, {19}, {3}, {.dilation = {3}}}};
+    return {{1, 1, 3, {5, 7}, {3, 2}, {.padding = {1, 2}}},
+            {2, 1, 5, {19}, {3}, {.dilation = {3}}},
+            {1, 1, 3, {7, 5}, {7, 5}, {.padding = {1, 2}}}};  // more taps than a word has bits
   return {{2, 2, 4, {4, 4}, {3, 3}, {}},
           {1, 2, 3, {5, 4}, {2, 3}, {.padding = {0, 2}, .dilation = {3, 1}}},
           {2, 2, 5, {6}, {3}, {.padding = {1}}},
@@ -30,8 +32,8 @@ Case sparse_conv_case(Draw& d, const ConvCase& size, int64_t block, bool with_bi
   c.inputs = {d.normal(w.pattern.values_shape()), d.normal(size.x_shape())};
   if (with_bias) c.inputs.push_back(draw_far_bias(d, size.out_channels));
   auto call = [=](const auto& in, const auto& none) {
-    return sparse_conv(w.pattern, in[0], in[1], size.kernel, with_bias ? in[2] : none, size.options,
-                       epilogue);
+    return sparse_conv(w.pattern.to(in[0].device()), in[0], in[1], size.kernel, with_bias ? in[2] : none,
+                       size.options, epilogue);
   };
   c.tensors = [call](const Tensors& in) { return Tensors{call(in, Tensor())}; };
   c.variables = [call](const Variables& in) { return Variables{call(in, Variable())}; };
