@@ -31,16 +31,56 @@ std::vector<Case> norm_cases(Device device) {
               [](const Tensors& in) { batch_norm_backward(in[3], in[0], in[1], in[4], in[5]); })};
 }
 
+// The same numbers with the channels innermost in memory.
+Tensor channels_inside(const Tensor& x) { return x.permute({0, 2, 3, 1}).contiguous().permute({0, 3, 1, 2}); }
+
+// Pooling of one shape, forward and backward. A maximum is written with its place, of 4 bytes.
+void push_pooling(std::vector<Case>& out, Device device, const char* name, const Shape& shape,
+                  const PoolOptions& options, bool last) {
+  const auto draw = [=](Generator& g) {
+    const Tensor x = random_normal(shape, g);
+    return Tensors{last ? channels_inside(x) : x};
+  };
+  const auto draw_gradient = [=](Generator& g) {
+    Tensors in = draw(g);
+    auto [y, index] = max_pool(in[0], options);
+    return Tensors{y, index};
+  };
+  Dims in;
+  double n = static_cast<double>(shape[0] * shape[1]), m = n;  // elements of the input and of the result
+  const int64_t padding = options.padding.rank() > 0 ? options.padding[0] : 0;
+  const int64_t stride = options.stride.rank() > 0 ? options.stride[0] : options.kernel[0];
+  for (int i = 2; i < shape.rank(); ++i) {
+    in.push_back(shape[i]);
+    n *= static_cast<double>(shape[i]);
+    m *= static_cast<double>((shape[i] + 2 * padding - options.kernel[0]) / stride + 1);
+  }
+  const auto label = [&](const char* op) { return concat("pool/", op, name, last ? "-channels-last" : ""); };
+  out.push_back(tenon_case(label("max-"), device, n, 4 * n + 8 * m, draw,
+                           [=](const Tensors& t) { max_pool(t[0], options); }));
+  out.push_back(tenon_case(label("max-backward-"), device, m, 4 * n + 8 * m, draw_gradient,
+                           [=](const Tensors& t) { max_pool_backward(t[0], t[1], in); }));
+  out.push_back(tenon_case(label("avg-"), device, n, 4 * n + 4 * m, draw,
+                           [=](const Tensors& t) { avg_pool(t[0], options); }));
+  out.push_back(tenon_case(label("avg-backward-"), device, n, 4 * n + 4 * m, draw_gradient,
+                           [=](const Tensors& t) { avg_pool_backward(t[0], in, options); }));
+}
+
 std::vector<Case> pool_cases(Device device) {
-  const double n = static_cast<double>(kImages.numel());
-  const auto draw = [](Generator& g) { return Tensors{random_normal(kImages, g)}; };
-  // A quarter of the numbers comes back, and for a maximum its place, of 4 bytes.
-  return {tenon_case("pool/max-2x2", device, n, 4 * n + 2 * n, draw,
-                     [](const Tensors& in) { max_pool(in[0], {.kernel = {2}}); }),
-          tenon_case("pool/avg-2x2", device, n, 4 * n + n, draw,
-                     [](const Tensors& in) { avg_pool(in[0], {.kernel = {2}}); }),
-          tenon_case("pool/global-avg", device, n, 4 * n, draw,
-                     [](const Tensors& in) { global_avg_pool(in[0]); })};
+  std::vector<Case> out;
+  for (bool last : {false, true}) {
+    push_pooling(out, device, "2x2", kImages, {.kernel = {2}}, last);
+    push_pooling(out, device, "3x3-stride-2", {8, 64, 112, 112},
+                 {.kernel = {3}, .stride = {2}, .padding = {1}}, last);
+  }
+  push_pooling(out, device, "2x2x2", {4, 16, 48, 48, 48}, {.kernel = {2}}, false);
+  push_pooling(out, device, "2x2-lenet5", {64, 10, 24, 24}, {.kernel = {2}}, false);
+  out.push_back(tenon_case(
+      "pool/global-avg", device, static_cast<double>(kImages.numel()),
+      4 * static_cast<double>(kImages.numel()),
+      [](Generator& g) { return Tensors{random_normal(kImages, g)}; },
+      [](const Tensors& in) { global_avg_pool(in[0]); }));
+  return out;
 }
 
 std::vector<Case> softmax_cases(Device device) {

@@ -118,6 +118,25 @@ def batch_norm_backward():
     return run
 
 
+def pooling(op, shape, last, options):
+    x = torch.randn(shape)
+    if last:
+        x = x.to(memory_format=torch.channels_last)
+    kind, axes = op.split("-")[0], len(shape) - 2
+    forward = getattr(F, f"{kind}_pool{axes}d")
+    if not op.endswith("backward"):
+        return over_inputs(lambda x: forward(x, *options, **({"return_indices": True} if kind == "max" else {})), x)
+    kernel, stride, padding = ([value] * axes for value in options)
+    aten = torch.ops.aten
+    if kind == "max":
+        y, index = forward(x, *options, return_indices=True)
+        backward = getattr(aten, f"max_pool{axes}d_with_indices_backward")
+        return over_inputs(
+            lambda g, x, index: backward(g, x, kernel, stride, padding, [1] * axes, False, index), y, x, index)
+    backward = getattr(aten, f"avg_pool{axes}d_backward")
+    return over_inputs(lambda g, x: backward(g, x, kernel, stride, padding, False, True, None), forward(x, *options), x)
+
+
 def adam(model):
     parameters = [p.detach().to(DEVICE).requires_grad_() for p in model().parameters()]
     for p in parameters:
@@ -184,8 +203,13 @@ def cases():
     eager("norm/batch-norm", lambda: over_inputs(
         lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), images(), torch.rand(16), torch.rand(16)))
     eager("norm/batch-norm-backward", batch_norm_backward)
-    eager("pool/max-2x2", lambda: over_inputs(lambda x: F.max_pool2d(x, 2, return_indices=True), images()))
-    eager("pool/avg-2x2", lambda: over_inputs(lambda x: F.avg_pool2d(x, 2), images()))
+    for name, shape, last, options in (
+            ("2x2", (128, 16, 32, 32), False, (2, 2, 0)), ("2x2", (128, 16, 32, 32), True, (2, 2, 0)),
+            ("3x3-stride-2", (8, 64, 112, 112), False, (3, 2, 1)), ("3x3-stride-2", (8, 64, 112, 112), True, (3, 2, 1)),
+            ("2x2x2", (4, 16, 48, 48, 48), False, (2, 2, 0)), ("2x2-lenet5", (64, 10, 24, 24), False, (2, 2, 0))):
+        for op in ("max", "max-backward", "avg", "avg-backward"):
+            eager(f"pool/{op}-{name}{'-channels-last' if last else ''}",
+                  lambda a=(op, shape, last, options): pooling(*a))
     for rows, columns in ((8192, 10), (4096, 4096)):
         logits = lambda rows=rows, columns=columns: torch.randn(rows, columns)
         eager(f"softmax/softmax/{rows}x{columns}", lambda x=logits: over_inputs(lambda x: x.softmax(1), x()))

@@ -123,7 +123,9 @@ std::vector<PoolCase> pool_cases(Draw& d, bool dilated) {
     cases = {{20, 10, {24, 24}, {.kernel = {2}}},
              {3, 70, {21, 20}, {.kernel = {3}, .stride = {2}, .padding = {1}}},
              {2, 3, {20, 21, 40}, {.kernel = {2, 3, 3}, .stride = {1, 2, 3}}},
-             {4, 20, {300}, {.kernel = {5}, .stride = {1}, .padding = {2}}}};
+             {4, 20, {300}, {.kernel = {5}, .stride = {1}, .padding = {2}}},
+             {2, 3, {9, 71}, {.kernel = {3}, .stride = {2}, .padding = {1}}},
+             {2, 3, {8, 66}, {.kernel = {2}}}};
   } else if (d.is(Size::one)) {
     cases = {{1, 1, {1}, {.kernel = {1}}},
              {1, 1, {1, 1}, {.kernel = {2}, .padding = {1}}},
