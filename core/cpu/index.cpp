@@ -3,6 +3,8 @@
 #include "core/cpu/index.h"
 
 #include <algorithm>
+#include <atomic>
+#include <limits>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -53,6 +55,22 @@ void add_row(const int64_t* first, const int64_t* last, int64_t step, int64_t n,
 }
 
 }  // namespace
+
+int64_t first_outside(const Loop<1>& loop, int64_t extent, const int64_t* index) {
+  constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+  std::atomic<int64_t> lowest = kNone;
+  const int64_t step = loop.stride[0][loop.rank - 1];
+  walk(loop, grain_for_bytes(sizeof(int64_t)), [&](const int64_t(&offset)[1], int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t at = offset[0] + i * step;
+      if (index[at] >= 0 && index[at] < extent) continue;
+      int64_t before = lowest;
+      while (at < before && !lowest.compare_exchange_weak(before, at)) {
+      }
+    }
+  });
+  return lowest == kNone ? -1 : lowest.load();
+}
 
 void gather(const Loop<3>& loop, int64_t step, DType dtype, void* y, const int64_t* index, const void* x) {
   const int inner = loop.rank - 1;

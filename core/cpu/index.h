@@ -1,5 +1,5 @@
 // The index family: what the kernels of both devices share, and the CPU kernels. Indices are int64 and lie in
-// range: core/ops checks them.
+// range: core/ops checks them, with first_outside.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +30,9 @@ TENON_HD bool sorts_before(const Item<T>& x, const Item<T>& y, bool descending) 
 }
 
 namespace cpu {
+
+/// The offset of the first index in memory that is not in [0, extent), -1 if there is none.
+int64_t first_outside(const Loop<1>& loop, int64_t extent, const int64_t* index);
 
 /// y[i] = x[index[i] * step]: operands y, index, x, where x stands still along the axis that the index
 /// replaces.

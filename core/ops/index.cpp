@@ -4,23 +4,13 @@
 #include "core/ops/contract.h"
 #include "core/ops/dispatch.h"
 #include "core/ops/elementwise.h"
+#include "core/ops/index_arguments.h"
 #include "core/ops/iteration.h"
 #include "core/ops/reduce.h"
 #include "cuda/kernels/index.h"
 
 namespace tenon {
 namespace {
-
-void check_index(const char* op, const Tensor& index, int64_t extent) {
-  TENON_CHECK(index.defined(), op, ": undefined index");
-  TENON_CHECK(index.dtype() == int64, op, ": expects int64 indices, got ", index.str());
-  TENON_CHECK(extent >= 0, op, ": expects an extent >= 0, got ", extent);
-  if (index.is_empty()) return;
-  for (double bound : {amin(index).item(), amax(index).item()}) {
-    TENON_CHECK(bound >= 0 && bound < static_cast<double>(extent), op, ": index ",
-                static_cast<int64_t>(bound), " is out of range for an extent of ", extent);
-  }
-}
 
 // The extents of `index` must be those of x except along the axis.
 void check_alongside(const char* op, const Tensor& x, int axis, const Tensor& index) {
@@ -69,6 +59,18 @@ Tensor mask_for(const char* op, const Tensor& x, const Tensor& mask) {
 }
 
 }  // namespace
+
+void check_index(const char* op, const Tensor& index, int64_t extent) {
+  TENON_CHECK(index.defined(), op, ": undefined index");
+  TENON_CHECK(index.dtype() == int64, op, ": expects int64 indices, got ", index.str());
+  TENON_CHECK(extent >= 0, op, ": expects an extent >= 0, got ", extent);
+  if (index.is_empty()) return;
+  const int64_t at = TENON_DISPATCH(index.device(), first_outside, make_loop<1>({&index}), extent,
+                                    static_cast<const int64_t*>(index.raw()));
+  TENON_CHECK(at < 0, op, ": index ",
+              static_cast<int64_t>(index.as_strided({}, {}, index.offset() + at).item()),
+              " is out of range for an extent of ", extent);
+}
 
 Tensor gather(const Tensor& x, int64_t axis, const Tensor& index) {
   TENON_CHECK(x.defined(), "gather: undefined tensor");

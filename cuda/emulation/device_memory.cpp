@@ -161,6 +161,15 @@ void copy_to_host_async(void* host_destination, const void* device_source, size_
   emulation::submit([=] { copy(host_destination, device_source, bytes); });
 }
 
+void clear_async(void* device_destination, size_t bytes) {
+  if (bytes == 0) return;
+  require_device_memory("clear_async: the destination", device_destination, bytes);
+  emulation::submit([=] {
+    const emulation::DeviceAccess access;
+    std::memset(device_destination, 0, bytes);
+  });
+}
+
 void copy_on_device(void* destination, const void* source, size_t bytes) {
   if (bytes == 0) return;
   require_device_memory("copy_on_device: the destination", destination, bytes);

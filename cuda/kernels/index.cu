@@ -1,4 +1,4 @@
-// gather, scatter_add, index_add, nonzero.
+// gather, scatter_add, index_add, nonzero, and the check of indices.
 //
 // gather: a thread an element. Bound: memory; a float32 element moves 16 bytes (8 of them its index) where the
 // index varies with every element, 8 where whole rows are copied, as in an embedding.
@@ -31,6 +31,15 @@ namespace {
 
 template <class T>
 using Sum = reducer::Sum::Acc<T>;
+
+struct OutsideBody {
+  const int64_t* index;
+  int64_t extent;
+  Reporter outside;
+  __device__ void operator()(const int64_t (&at)[1]) const {
+    if (index[at[0]] < 0 || index[at[0]] >= extent) outside.report(at[0]);
+  }
+};
 
 template <class T>
 struct GatherBody {
@@ -227,6 +236,12 @@ unsigned chunks_of(int64_t n) {
 }
 
 }  // namespace
+
+int64_t first_outside(const Loop<1>& loop, int64_t extent, const int64_t* index) {
+  const ErrorFlag outside;
+  launch_loop("index_check", loop, OutsideBody{index, extent, outside.reporter()});
+  return outside.lowest();
+}
 
 void gather(const Loop<3>& loop, int64_t step, DType dtype, void* y, const int64_t* index, const void* x) {
   visit_dtype(dtype, [&](auto tag) {

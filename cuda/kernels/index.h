@@ -6,6 +6,8 @@
 
 namespace tenon::cuda {
 
+/// Waits for the answer.
+int64_t first_outside(const Loop<1>& loop, int64_t extent, const int64_t* index);
 void gather(const Loop<3>& loop, int64_t step, DType dtype, void* y, const int64_t* index, const void* x);
 void scatter_add(const Lines<3>& lines, DType dtype, void* y, const int64_t* index, const void* source);
 void index_add(const Loop<3>& loop, int64_t step, const int64_t* index, int64_t count, int64_t extent,

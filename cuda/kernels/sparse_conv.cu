@@ -44,7 +44,8 @@ __global__ void __launch_bounds__(32 * kWarps, 4)
   if (slot >= p.w.lists) return;
   const int64_t list = p.w.order[slot];
   const int begin = p.w.offsets[list], end = p.w.offsets[list + 1];
-  const int lane = static_cast<int>(threadIdx.x), first = static_cast<int>(blockIdx.x) * 32 * kPositions + lane;
+  const int lane = static_cast<int>(threadIdx.x),
+            first = static_cast<int>(blockIdx.x) * 32 * kPositions + lane;
   Site sites[kPositions];
   TENON_UNROLL
   for (int i = 0; i < kPositions; ++i) {
@@ -112,9 +113,10 @@ void sparse_conv(const SparseConvPlan& plan, DType dtype, void* y, const void* v
                  const void* bias) {
   const int64_t elements_in = plan.images * plan.in_channels * plan.in[0] * plan.in[1] * plan.in[2],
                 positions = plan.images * plan.out[0] * plan.out[1] * plan.out[2];
-  TENON_CHECK(std::max(elements_in, positions) <= 0x7fffffff - 128 && plan.w.lists <= 65535 * kWarps,
-              "sparse_conv: the CUDA kernel expects fewer than 2^31 elements of x and positions, and at most ",
-              65535 * kWarps, " rows of blocks, got ", elements_in, ", ", positions, " and ", plan.w.lists);
+  TENON_CHECK(
+      std::max(elements_in, positions) <= 0x7fffffff - 128 && plan.w.lists <= 65535 * kWarps,
+      "sparse_conv: the CUDA kernel expects fewer than 2^31 elements of x and positions, and at most ",
+      65535 * kWarps, " rows of blocks, got ", elements_in, ", ", positions, " and ", plan.w.lists);
   const ConvProduct gather = gather_of(plan);
   visit_floating("sparse_conv", dtype, [&](auto tag) {
     using T = decltype(tag);

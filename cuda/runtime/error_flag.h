@@ -10,6 +10,7 @@
 
 #include "cuda/runtime/kernel.h"
 #include "cuda/runtime/scratch.h"
+#include "cuda/runtime/stream.h"
 
 namespace tenon::cuda {
 
@@ -25,8 +26,7 @@ struct Reporter {
 class ErrorFlag {
  public:
   ErrorFlag() : memory_(sizeof(unsigned long long)) {
-    const unsigned long long nothing = 0;
-    copy_to_device(memory_.as<void>(), &nothing, sizeof nothing);
+    clear_async(memory_.as<void>(), sizeof(unsigned long long));
   }
   Reporter reporter() const { return {memory_.as<unsigned long long>()}; }
   /// The lowest position that was reported, -1 if none was. Copies 8 bytes, and so waits for the device.

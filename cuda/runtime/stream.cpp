@@ -73,6 +73,9 @@ void copy_to_host_async(void* host_destination, const void* device_source, size_
   check(cudaMemcpyAsync(host_destination, device_source, bytes, cudaMemcpyDeviceToHost, stream_now()),
         "cudaMemcpyAsync to host");
 }
+void clear_async(void* device_destination, size_t bytes) {
+  check(cudaMemsetAsync(device_destination, 0, bytes, stream_now()), "cudaMemsetAsync");
+}
 
 #elif !defined(TENON_CUDA_EMULATED)
 
@@ -94,6 +97,7 @@ void Stream::wait(const Event&) { no_device("Stream::wait"); }
 void Stream::synchronize() { no_device("Stream::synchronize"); }
 void copy_to_device_async(void*, const void*, size_t) { no_device("copy_to_device_async"); }
 void copy_to_host_async(void*, const void*, size_t) { no_device("copy_to_host_async"); }
+void clear_async(void*, size_t) { no_device("clear_async"); }
 
 #endif
 

@@ -60,6 +60,8 @@ class CurrentStream {
 /// only from pinned host memory.
 void copy_to_device_async(void* device_destination, const void* host_source, size_t bytes);
 void copy_to_host_async(void* host_destination, const void* device_source, size_t bytes);
+/// Sets device memory to zero on the current stream; returns at once.
+void clear_async(void* device_destination, size_t bytes);
 
 namespace detail {
 /// Innermost CurrentStream of this host thread; nullptr for the default stream.

@@ -59,7 +59,7 @@ const std::map<std::string, std::string>& not_ops() {
 bool declares_ops(const std::string& header) {
   return header != "core/ops/contract.h" && header != "core/ops/dispatch.h" &&
          header != "core/ops/iteration.h" && header != "core/ops/image.h" &&
-         header != "core/ops/sparse_arguments.h";
+         header != "core/ops/index_arguments.h" && header != "core/ops/sparse_arguments.h";
 }
 
 std::map<std::string, tenon::contract::OpInfo> listed() {
