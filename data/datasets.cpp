@@ -3,11 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <filesystem>
-#include <optional>
 
 #include "data/cifar.h"
+#include "data/folders.h"
 #include "data/idx.h"
 #include "data/reader.h"
 
@@ -95,33 +94,10 @@ const Known& known_set(const std::string& name) {
   fail("load_dataset: expected one of ", names, ", got '", name, "'");
 }
 
-std::string environment(const char* variable) {
-  const char* value = std::getenv(variable);
-  return value ? value : "";
-}
-
 std::vector<fs::path> places(const Known& known) {
-  std::vector<fs::path> found;
-  const std::string data = environment("TENON_DATA"), cache = environment("TENON_CACHE"),
-                    home = environment("HOME");
-  if (!data.empty()) found.push_back(fs::path(data) / known.folder);
-  if (!cache.empty()) {
-    found.push_back(fs::path(cache) / known.folder);
-  } else if (!home.empty()) {
-    found.push_back(fs::path(home) / ".cache" / "tenon" / known.folder);
-  }
-  if (known.debian_folder) found.push_back(known.debian_folder);
+  std::vector<fs::path> found = data_folders(known.folder);
+  if (known.debian_folder) found.emplace_back(known.debian_folder);
   return found;
-}
-
-// `file` in `folder`, plain or gzip, or nothing.
-std::optional<std::string> find_file(const fs::path& folder, const std::string& file) {
-  for (const char* ending : {"", ".gz"}) {
-    const fs::path path = folder / (file + ending);
-    std::error_code ignored;
-    if (fs::exists(path, ignored)) return path.string();
-  }
-  return std::nullopt;
 }
 
 std::string require_file(const fs::path& folder, const std::string& file, const Known& known) {

@@ -59,11 +59,11 @@ lint: | installed
 	@printf '%s\n' $(TIDY_SOURCES) | xargs -r -P $(NPROC) -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- \
 	  -std=c++20 -I. -isystem /usr/include/eigen3 $(if $(NVCC),-isystem $(CUDA_HOME)/include) -DTENON_CUDA_EMULATED 2>/dev/null' clang-tidy && echo "clang-tidy: clean"
 	@cppcheck --std=c++20 --quiet --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck -j $(NPROC) \
-	  --enable=warning,performance,portability -I. core autograd data nn papers cuda/runtime cuda/emulation bench && echo "cppcheck: clean"
+	  --enable=warning,performance,portability -I. core autograd data nn papers examples cuda/runtime cuda/emulation bench && echo "cppcheck: clean"
 
 #: size | 1 s | lines a folder
 size:
-	@for d in core core/ops core/cpu autograd autograd/ops cuda nn data papers tests bench; do \
+	@for d in core core/ops core/cpu autograd autograd/ops cuda nn data papers examples tests bench; do \
 	  case $$d in cuda|nn|papers|tests|bench) depth=9;; *) depth=1;; esac; \
 	  printf '  %-14s %6d lines\n' $$d $$(find $$d -maxdepth $$depth -name '*.h' -o -maxdepth $$depth -name '*.cpp' -o -maxdepth $$depth -name '*.cu' | xargs cat | wc -l); done
 	@printf '  %-14s %6d lines\n' total $$(cat $(SOURCES) | wc -l)

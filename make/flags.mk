@@ -61,6 +61,8 @@ endif
 EXPERIMENT_SRC := $(filter-out %_main.cpp,$(wildcard papers/experiment/*.cpp))
 PAPERS := $(filter-out experiment,$(patsubst papers/%/,%,$(sort $(dir $(wildcard papers/*/*.cpp)))))
 PAPER_PART_SRC := $(filter-out papers/experiment/% %_main.cpp,$(wildcard papers/*/*.cpp))
+# Examples: programs on the library, and what they and the tests share.
+EXAMPLE_PART_SRC := $(filter-out %_main.cpp,$(wildcard examples/*.cpp))
 TEST_SRC := $(wildcard tests/*.cpp tests/catalogue/*.cpp tests/core/*.cpp tests/autograd/*.cpp tests/nn/*.cpp \
   tests/data/*.cpp tests/cuda/*.cpp tests/experiment/*.cpp tests/papers/*.cpp tests/house/*.cpp)
 BENCH_SRC := $(wildcard bench/*.cpp)
@@ -72,12 +74,14 @@ objects = $(patsubst %,$(B)/%.o,$(1))
 LIB_OBJ := $(call objects,$(LIB_SRC) $(LIB_CU))
 EXPERIMENT_OBJ := $(call objects,$(EXPERIMENT_SRC))
 PAPER_PART_OBJ := $(call objects,$(PAPER_PART_SRC))
+EXAMPLE_PART_OBJ := $(call objects,$(EXAMPLE_PART_SRC))
 TEST_OBJ := $(call objects,$(TEST_SRC))
 BENCH_OBJ := $(call objects,$(BENCH_SRC))
 PAPER_BIN := $(patsubst papers/%,$(B)/bin/%,$(patsubst %_main.cpp,%,$(wildcard papers/*/*_main.cpp)))
 PAPER_BIN := $(foreach p,$(PAPER_BIN),$(B)/bin/$(notdir $(p)))
-ALL_OBJ := $(LIB_OBJ) $(EXPERIMENT_OBJ) $(PAPER_PART_OBJ) $(TEST_OBJ) $(BENCH_OBJ) \
-  $(call objects,$(wildcard papers/*/*_main.cpp))
+EXAMPLE_BIN := $(patsubst examples/%_main.cpp,$(B)/bin/%,$(wildcard examples/*_main.cpp))
+ALL_OBJ := $(LIB_OBJ) $(EXPERIMENT_OBJ) $(PAPER_PART_OBJ) $(EXAMPLE_PART_OBJ) $(TEST_OBJ) $(BENCH_OBJ) \
+  $(call objects,$(wildcard papers/*/*_main.cpp examples/*_main.cpp))
 
 LIB := $(B)/libtenon.a
 TESTS := $(B)/bin/tests
@@ -148,7 +152,7 @@ $(LIB): $(LIB_OBJ)
 $(B)/libexperiment.a: $(EXPERIMENT_OBJ)
 	@rm -f $@; $(AR) rcs $@ $^
 
-$(TESTS): $(TEST_OBJ) $(PAPER_PART_OBJ) $(B)/libexperiment.a $(LIB)
+$(TESTS): $(TEST_OBJ) $(PAPER_PART_OBJ) $(EXAMPLE_PART_OBJ) $(B)/libexperiment.a $(LIB)
 	@mkdir -p $(@D)
 	@echo "  link  $@"
 	@$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
@@ -157,6 +161,11 @@ $(CUDA_TESTS): $(CUDA_TEST_OBJ)
 	@echo "  link  $@"
 	@$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
 $(BENCH): $(BENCH_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	@$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(EXAMPLE_BIN): $(B)/bin/%: $(B)/examples/%_main.cpp.o $(EXAMPLE_PART_OBJ) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  link  $@"
 	@$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@

@@ -3,7 +3,7 @@
 .PHONY: all test smoke report data install clean help probe bench bench-peers
 
 #: all | 5 min | build everything (the default)
-all: $(LIB) $(TESTS) $(if $(BENCH_SRC),$(BENCH)) $(PAPER_BIN)
+all: $(LIB) $(TESTS) $(if $(BENCH_SRC),$(BENCH)) $(PAPER_BIN) $(EXAMPLE_BIN)
 
 #: test | 12 min | install what is missing, build, and pass the whole suite (TEST=pattern picks test cases)
 test: all
@@ -21,6 +21,11 @@ PAPER_TARGETS := $(filter-out report_index,$(notdir $(PAPER_BIN)))
 #: deephoyer | 45 min | the DeepHoyer paper on Fashion-MNIST (DATA=mnist, SEEDS=3, ARMS=all, SCALE=smoke|scaled|paper, RESUME=1)
 $(PAPER_TARGETS): %: $(B)/bin/% | data-packages
 	@$< $(EXPERIMENT_OPTIONS)
+
+.PHONY: gcn
+#: gcn | 20 s | an example: a graph convolutional network on Cora and CiteSeer from $TENON_DATA/planetoid, ten seeds each (SEEDS=n)
+gcn: $(B)/bin/gcn
+	@$< $(if $(SEEDS),--seeds $(SEEDS))
 
 #: smoke | 1 min | every paper at smoke scale
 smoke: $(PAPER_TARGETS:%=smoke-%)

@@ -5,6 +5,7 @@
 #include "nn/conv.h"
 #include "nn/dropout.h"
 #include "nn/embedding.h"
+#include "nn/graph_conv.h"
 #include "nn/linear.h"
 #include "nn/lstm.h"
 #include "nn/norm.h"

@@ -60,5 +60,8 @@ int main(int argc, char** argv) {
   write_all(folder / "jpeg",
             {jpeg_file(9, 9, 1, smooth_pixels(9, 9, 1)), jpeg_file(17, 9, 3, smooth_pixels(17, 9, 3)),
              jpeg_file(17, 9, 3, smooth_pixels(17, 9, 3), true)});
+  const std::string nul(1, '\0');
+  write_all(folder / "planetoid", {"4 6 5\n0 3\n\n5\n1 2\n" + nul + "1\n0\n1\n2\n" + nul +
+                                   "4 3\n0 1\n0 3\n2 3\n" + nul + "train 0 2\nval 3\ntest 1\n"});
   write_all(folder / "json", {R"({"a":[1,-2.5e3,true,null,"\u00e4\n"],"b":{}})", "[]", "0"});
 }

@@ -132,7 +132,7 @@ TEST_CASE("house: every marker in the source is used by a document") {
 
 TEST_CASE("house: files and make targets that documents name exist") {
   const std::string path =
-      R"(Makefile|[A-Z]+\.md|(core|autograd|data|nn|cuda|papers|tests|bench|docs|make|\.ci)(/[\w.-]+)+/?)";
+      R"(Makefile|[A-Z]+\.md|(core|autograd|data|nn|cuda|papers|examples|tests|bench|docs|make|\.ci)(/[\w.-]+)+/?)";
   std::string makefiles;
   for (const std::string& file : files_under({"make"}, {".mk"})) makefiles += read_file(file);
   const std::set<std::string> created = created_by_documents();

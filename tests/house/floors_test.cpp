@@ -29,6 +29,7 @@ const std::vector<Room>& rooms() {
   static const std::vector<Room> table = {
       {"tests/", everything},
       {"bench/", everything},
+      {"examples/", {"nn/", "data/", "autograd/", "core/"}},
       {"papers/experiment/", {"nn/", "data/", "autograd/", "core/"}},
       {"papers/", {"papers/experiment/", "nn/", "data/", "autograd/", "core/"}},
       // Checkpoints are safetensors: of data/, nn/ knows the file format and nothing else.

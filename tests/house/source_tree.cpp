@@ -48,7 +48,7 @@ std::vector<std::string> files_under(const std::vector<std::string>& folders,
 
 const std::vector<std::string>& sources() {
   static const std::vector<std::string> all =
-      files_under({"core", "autograd", "data", "nn", "cuda", "papers", "tests", "bench"},
+      files_under({"core", "autograd", "data", "nn", "cuda", "papers", "examples", "tests", "bench"},
                   {".h", ".cpp", ".cu", ".cuh", ".inc"});
   return all;
 }
