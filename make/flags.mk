@@ -18,6 +18,12 @@ CXXFLAGS := -std=c++20 -march=$(ARCH) -fopenmp -fno-math-errno -fno-trapping-mat
 LDFLAGS := -fopenmp
 LDLIBS := -lopenblas -lpng -ljpeg -lz
 
+# Highway takes AVX2 to bring AES along, which x86-64-v3 does not name; it would fall back to 128 bits without fused
+# multiply-adds.
+ifeq ($(ARCH),x86-64-v3)
+CPPFLAGS += -DHWY_DISABLE_PCLMUL_AES
+endif
+
 OPT := -O2
 KERNEL_OPT := -O3
 ifeq ($(SAN),address)

@@ -10,6 +10,7 @@
 // that the caches and the TLB hold, and turns a transposed one round.
 #include <algorithm>
 
+#include "core/cpu/panel.h"
 #include "core/cpu/scratch.h"
 #include "core/cpu/sparse_pieces.h"
 #include "core/cpu/sparse_tile.h"
@@ -22,64 +23,6 @@ constexpr int kVectors = 4;            // in the row of a panel
 constexpr int64_t kPanelsAtOnce = 8;   // bounds the scratch: 2 KiB for each row of X in float32
 constexpr int64_t kRowsPerTask = 64;   // of X, when panels are filled
 constexpr int64_t kEntriesPerRow = 8;  // of X: with more of them a copy pays
-
-// ---- panels of X ------------------------------------------------------------------------------------
-
-// to[k * width + n] = x[n * step + k] for 4 x 4 elements.
-inline void turn_round(float* to, int64_t width, const float* x, int64_t step) {
-  const hn::CappedTag<float, 4> d;
-  const auto a = hn::LoadU(d, x), b = hn::LoadU(d, x + step), c = hn::LoadU(d, x + 2 * step),
-             e = hn::LoadU(d, x + 3 * step);
-  const auto low_even = hn::InterleaveLower(d, a, c), low_odd = hn::InterleaveLower(d, b, e);
-  const auto high_even = hn::InterleaveUpper(d, a, c), high_odd = hn::InterleaveUpper(d, b, e);
-  hn::StoreU(hn::InterleaveLower(d, low_even, low_odd), d, to);
-  hn::StoreU(hn::InterleaveUpper(d, low_even, low_odd), d, to + width);
-  hn::StoreU(hn::InterleaveLower(d, high_even, high_odd), d, to + 2 * width);
-  hn::StoreU(hn::InterleaveUpper(d, high_even, high_odd), d, to + 3 * width);
-}
-
-// to[k * width + n] = x[k * k_step + n * n_step] for k in [0, rows), n in [0, columns).
-template <class T>
-void copy_strided(T* to, int64_t width, const T* x, int64_t k_step, int64_t n_step, int64_t rows,
-                  int64_t columns) {
-  for (int64_t n = 0; n < columns; ++n)
-    for (int64_t k = 0; k < rows; ++k) to[k * width + n] = x[k * k_step + n * n_step];
-}
-
-// The same for an x whose columns are contiguous: 16 elements of four columns at a time, so that every cache
-// line is read once, however far apart the columns are.
-inline void copy_turned(float* to, int64_t width, const float* x, int64_t n_step, int64_t rows,
-                        int64_t columns) {
-  constexpr int64_t kRows = 16;
-  for (int64_t k = 0; k < rows; k += kRows) {
-    const int64_t some = std::min(kRows, rows - k);
-    int64_t n = 0;
-    for (; n + 4 <= columns; n += 4) {
-      int64_t i = k;
-      for (; i + 4 <= k + some; i += 4) turn_round(to + i * width + n, width, x + i + n * n_step, n_step);
-      copy_strided(to + i * width + n, width, x + i + n * n_step, 1, n_step, k + some - i, 4);
-    }
-    copy_strided(to + k * width + n, width, x + k + n * n_step, 1, n_step, some, columns - n);
-  }
-}
-
-// Fills `rows` rows of a panel: `columns` columns from x, and 0 up to `width`.
-template <class T>
-void fill_panel(const SpmmPlan& p, T* to, int64_t width, const T* x, int64_t rows, int64_t columns) {
-  if (p.x_column == 1) {
-    for (int64_t k = 0; k < rows; ++k) std::copy_n(x + k * p.x_row, columns, to + k * width);
-  } else if constexpr (sizeof(T) == 4) {
-    if (p.x_row == 1) {
-      copy_turned(to, width, x, p.x_column, rows, columns);
-    } else {
-      copy_strided(to, width, x, p.x_row, p.x_column, rows, columns);
-    }
-  } else {
-    copy_strided(to, width, x, p.x_row, p.x_column, rows, columns);
-  }
-  if (columns < width)
-    for (int64_t k = 0; k < rows; ++k) std::fill(to + k * width + columns, to + (k + 1) * width, T{0});
-}
 
 // ---- the product ------------------------------------------------------------------------------------
 
@@ -104,8 +47,8 @@ void times_matrix(const SpmmPlan& p, T* y, const T* values, const T* x, const T*
       parallel_for(count * tasks, grain_for_bytes(bytes), [&](int64_t begin, int64_t end) {
         for (int64_t task = begin; task < end; ++task) {
           const int64_t slot = task / tasks, row = task % tasks * kRowsPerTask;
-          fill_panel(p, scratch.data() + (slot * p.rows_x + row) * width, width,
-                     x + row * p.x_row + (first + slot) * width * p.x_column,
+          fill_panel(scratch.data() + (slot * p.rows_x + row) * width, width,
+                     x + row * p.x_row + (first + slot) * width * p.x_column, p.x_row, p.x_column,
                      std::min(kRowsPerTask, p.rows_x - row), std::min(width, p.n - (first + slot) * width));
         }
       });

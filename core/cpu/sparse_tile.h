@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/cpu/sparse.h"
+#include "core/cpu/visit_count.h"
 
 namespace tenon::cpu {
 
@@ -68,19 +69,6 @@ template <int kOut>
 inline constexpr int kTileVectors = kOut == 1   ? 8
                                     : kOut == 4 ? 4
                                                 : 16 / kOut;
-
-/// Calls `f(count)` with a count in [kLow, kHigh] as a constant, which it finds by halves.
-template <int kLow, int kHigh, class F>
-HWY_INLINE void visit_count(int count, F&& f) {
-  constexpr int kMiddle = (kLow + kHigh) / 2;
-  if constexpr (kLow == kHigh) {
-    f(std::integral_constant<int, kLow>());
-  } else if (count <= kMiddle) {
-    visit_count<kLow, kMiddle>(count, f);
-  } else {
-    visit_count<kMiddle + 1, kHigh>(count, f);
-  }
-}
 
 /// Some columns of X: `vectors` vectors to a row, rows `step` elements apart; the last may read beyond `columns`.
 template <class T>
