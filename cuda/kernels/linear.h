@@ -17,6 +17,14 @@ inline unsigned linear_blocks(const char* name, int64_t n) {
   return static_cast<unsigned>(blocks);
 }
 
+/// Grid that gives each of n items a thread for every `per_thread` channels, which blockIdx.y counts.
+inline Dim3 linear_grid(const char* name, int64_t n, int64_t channels, int64_t per_thread) {
+  const int64_t blocks = (channels + per_thread - 1) / per_thread;
+  TENON_CHECK(blocks <= 65535, name, ": the CUDA kernel expects at most ", 65535 * per_thread,
+              " channels, got ", channels);
+  return {linear_blocks(name, n), static_cast<unsigned>(blocks)};
+}
+
 /// Number of the running thread's item.
 __device__ inline int64_t linear_index() { return int64_t{blockIdx.x} * kLinearThreads + threadIdx.x; }
 

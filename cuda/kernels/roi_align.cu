@@ -107,14 +107,6 @@ __global__ void __launch_bounds__(kLinearThreads)
     if (c < left) to[c * p.plane()] = sum[c];
 }
 
-// A thread an item and block of channels.
-Dim3 grid_of(const char* name, int64_t items, int64_t channels) {
-  const int64_t blocks = (channels + kChannels - 1) / kChannels;
-  TENON_CHECK(blocks <= 65535, name, ": the CUDA kernel expects at most ", 65535 * kChannels,
-              " channels, got ", channels);
-  return {linear_blocks(name, items), static_cast<unsigned>(blocks)};
-}
-
 }  // namespace
 
 void roi_align(const RoiAlignPlan& p, DType dtype, void* y, const void* x, const void* boxes,
@@ -123,9 +115,9 @@ void roi_align(const RoiAlignPlan& p, DType dtype, void* y, const void* x, const
   visit_floating("roi_align", dtype, [&](auto tag) {
     using T = decltype(tag);
     visit_index(items, [&](auto index) {
-      launch("roi_align", roi_align_kernel<decltype(index), T>, grid_of("roi_align", items, p.channels),
-             {kLinearThreads}, 0, p, static_cast<T*>(y), static_cast<const T*>(x),
-             static_cast<const T*>(boxes), image);
+      launch("roi_align", roi_align_kernel<decltype(index), T>,
+             linear_grid("roi_align", items, p.channels, kChannels), {kLinearThreads}, 0, p,
+             static_cast<T*>(y), static_cast<const T*>(x), static_cast<const T*>(boxes), image);
     });
   });
 }
@@ -142,8 +134,8 @@ void roi_align_backward(const RoiAlignPlan& p, DType dtype, void* dx, const void
              {kLinearThreads}, 0, p, box, image, reach.as<Reach>());
     visit_index(items, [&](auto index) {
       launch("roi_align_backward", roi_align_backward_kernel<decltype(index), T>,
-             grid_of("roi_align_backward", items, p.channels), {kLinearThreads}, 0, p, static_cast<T*>(dx),
-             static_cast<const T*>(g), box, reach.as<const Reach>());
+             linear_grid("roi_align_backward", items, p.channels, kChannels), {kLinearThreads}, 0, p,
+             static_cast<T*>(dx), static_cast<const T*>(g), box, reach.as<const Reach>());
     });
   });
 }
