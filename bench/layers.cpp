@@ -28,7 +28,27 @@ std::vector<Case> norm_cases(Device device) {
                 in.push_back(forward.mean), in.push_back(forward.variance);
                 return in;
               },
-              [](const Tensors& in) { batch_norm_backward(in[3], in[0], in[1], in[4], in[5]); })};
+              [](const Tensors& in) { batch_norm_backward(in[3], in[0], in[1], in[4], in[5]); }),
+          tenon_case(
+              "norm/residual-relu", device, 7 * n, 12 * n,
+              [=](Generator& g) {
+                Tensors in = draw(g);
+                in.push_back(random_normal(kImages, g));
+                return in;
+              },
+              [](const Tensors& in) { batch_norm_relu(in[0], in[1], in[2], in[3]); }),
+          tenon_case(
+              "norm/residual-relu-backward", device, 9 * n, 20 * n,
+              [=](Generator& g) {
+                Tensors in = draw(g);
+                in.push_back(random_normal(kImages, g));
+                const Normalized forward = batch_norm_relu(in[0], in[1], in[2], in[3]);
+                in.insert(in.end(), {forward.y, forward.mean, forward.variance});
+                return in;
+              },
+              [](const Tensors& in) {
+                batch_norm_relu_backward(in[3], in[0], in[4], in[1], in[5], in[6], true);
+              })};
 }
 
 // The same numbers with the channels innermost in memory.

@@ -101,14 +101,26 @@ def convolution(passed, axes, batch, inside, extent, outside):
             }[passed]()
 
 
-def batch_norm_backward():
-    x, g, w, b = torch.randn(128, 16, 32, 32), torch.randn(128, 16, 32, 32), torch.rand(16), torch.rand(16)
+def batch_norm(x, w, b):
+    return F.batch_norm(x, None, None, w, b, training=True)
 
-    def forward(x, g, w, b):
-        leaves = [t.requires_grad_() for t in (x, w, b)]
-        return F.batch_norm(x, None, None, w, b, training=True), leaves, g
 
-    made = [forward(*[t.to(DEVICE, copy=True) for t in (x, g, w, b)]) for _ in range(1 if DEVICE == "cpu" else 6)]
+def residual_relu(x, r, w, b):
+    return F.relu(batch_norm(x, w, b) + r, inplace=True)
+
+
+def images():
+    return torch.randn(128, 16, 32, 32)
+
+
+def batch_norm_backward(op, count):
+    """The gradients of op(`count` images, weight, bias) for all of them."""
+    def forward(g, *leaves):
+        leaves = [t.requires_grad_() for t in leaves]
+        return op(*leaves), leaves, g
+
+    drawn = *[images() for _ in range(count + 1)], torch.rand(16), torch.rand(16)
+    made = [forward(*[t.to(DEVICE, copy=True) for t in drawn]) for _ in range(1 if DEVICE == "cpu" else 6)]
     sets = itertools.cycle(made)
 
     def run():
@@ -199,10 +211,10 @@ def cases():
     eager("reduce/all/16777216", lambda: over_inputs(torch.sum, torch.rand(1 << 24)))
     for name, axis in (("rows", 1), ("columns", 0)):
         eager(f"reduce/{name}/4096x4096", lambda axis=axis: over_inputs(lambda x: x.sum(axis), torch.rand(4096, 4096)))
-    images = lambda: torch.randn(128, 16, 32, 32)
-    eager("norm/batch-norm", lambda: over_inputs(
-        lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), images(), torch.rand(16), torch.rand(16)))
-    eager("norm/batch-norm-backward", batch_norm_backward)
+    for name, op, count in (("batch-norm", batch_norm, 1), ("residual-relu", residual_relu, 2)):
+        eager(f"norm/{name}", lambda op=op, count=count: over_inputs(
+            op, *[images() for _ in range(count)], torch.rand(16), torch.rand(16)))
+        eager(f"norm/{name}-backward", lambda op=op, count=count: batch_norm_backward(op, count))
     for name, shape, last, options in (
             ("2x2", (128, 16, 32, 32), False, (2, 2, 0)), ("2x2", (128, 16, 32, 32), True, (2, 2, 0)),
             ("3x3-stride-2", (8, 64, 112, 112), False, (3, 2, 1)), ("3x3-stride-2", (8, 64, 112, 112), True, (3, 2, 1)),

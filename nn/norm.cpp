@@ -1,6 +1,7 @@
 #include "nn/norm.h"
 
 #include "autograd/checkpoint.h"
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/norm.h"
 #include "core/ops/norm.h"
 
@@ -25,7 +26,17 @@ Variable BatchNorm::forward(const Variable& x) {
   check_shape(x.shape());
   if (!is_training())
     return batch_norm_eval(x, weight, bias, running_mean.value(), running_var.value(), options_.eps);
-  NormalizedVariable normalized = batch_norm(x, weight, bias, options_.eps);
+  return follow(x, batch_norm(x, weight, bias, options_.eps));
+}
+
+Variable BatchNorm::forward_relu(const Variable& x, const Variable& residual) {
+  if (!is_training()) return relu(residual.defined() ? forward(x) + residual : forward(x));
+  check_shape(x.shape());
+  return follow(x, batch_norm_relu(x, weight, bias, residual, options_.eps));
+}
+
+// Moves the running statistics by those of a batch x, and returns what that was normalised to.
+Variable BatchNorm::follow(const Variable& x, const NormalizedVariable& normalized) {
   if (recomputing()) return normalized.y;  // the first run of a checkpointed segment counted this batch
   const int64_t count = x.numel() / x.size(1);
   update_running_statistics(running_mean.value(), running_var.value(), normalized.mean, normalized.variance,

@@ -1,6 +1,7 @@
 // Normalisation layers: batch, group and layer norm. Formulas: core/ops/norm.h.
 #pragma once
 
+#include "autograd/ops/norm.h"
 #include "nn/module.h"
 
 namespace tenon {
@@ -16,6 +17,8 @@ struct BatchNormOptions {
 class BatchNorm : public Module {
  public:
   Variable forward(const Variable& x) override;
+  /// relu(forward(x) + residual), in one op while training. `residual` may be undefined.
+  Variable forward_relu(const Variable& x, const Variable& residual = {});
   const char* kind() const override { return kind_; }
   Shape walk(const Shape& input, LayerUses& uses) const override;
 
@@ -26,6 +29,7 @@ class BatchNorm : public Module {
 
  private:
   void check_shape(const Shape& shape) const;
+  Variable follow(const Variable& x, const NormalizedVariable& normalized);
   const char* kind_;
   int rank_;  // of the input; 0: [N, C] or [N, C, L]
   BatchNormOptions options_;

@@ -65,10 +65,22 @@ struct SecondOrder {
   Variable split_channels(const Variable& v) const { return reshape(v, {1, groups, v.size(0) / groups, 1}); }
   Variable over_set(const Variable& v) const { return mean(v, set_axes, true); }
 
-  void operator()(const Variable& given_g, const Variable& given_x, const Variable& weight,
-                  std::span<const Variable> incoming, Gradients& out) const {
+  // Gradients of g, x and weight; undefined where nothing came.
+  struct Result {
+    Variable g, x, weight;
+    void set(Gradients& out) const {
+      int i = 0;
+      for (const Variable& gradient : {g, x, weight}) {
+        if (out.needed(i) && gradient.defined()) out.set(i, gradient);
+        ++i;
+      }
+    }
+  };
+
+  Result operator()(const Variable& given_g, const Variable& given_x, const Variable& weight,
+                    std::span<const Variable> incoming) const {
     const Shape shape = given_x.shape();
-    if (given_x.value().is_empty()) return;
+    if (given_x.value().is_empty()) return {};
     const Variable g = split(given_g), x = split(given_x);
     const Variable centred = x - over_set(x);
     const Variable r = rsqrt(over_set(square(centred)) + eps);
@@ -94,9 +106,9 @@ struct SecondOrder {
     if (incoming[2].defined()) to_g = plus(to_g, expand(split_channels(incoming[2]), g.shape()));
     if (k.defined()) to_x = plus(to_x, project(k));
 
-    if (out.needed(0) && to_g.defined()) out.set(0, reshape(to_g, shape));
-    if (out.needed(1) && to_x.defined()) out.set(1, reshape(to_x, shape));
-    if (out.needed(2) && to_weight.defined()) out.set(2, reshape(sum(to_weight, {0, 3}), {shape[1]}));
+    auto whole = [&](const Variable& v) { return v.defined() ? reshape(v, shape) : v; };
+    if (to_weight.defined()) to_weight = reshape(sum(to_weight, {0, 3}), {shape[1]});
+    return {whole(to_g), whole(to_x), to_weight};
   }
 };
 
@@ -106,7 +118,7 @@ std::vector<Variable> record_backward(const char* op, const NormGradients& gradi
   return record_many(
       op, {gradients.x, gradients.weight, gradients.bias}, inputs,
       [g = Saved(g), x = Saved(x), w = SavedOptional(weight), rule](
-          std::span<const Variable> incoming, Gradients& out) { rule(g(), x(), w(), incoming, out); });
+          std::span<const Variable> incoming, Gradients& out) { rule(g(), x(), w(), incoming).set(out); });
 }
 
 }  // namespace
@@ -125,6 +137,44 @@ std::vector<Variable> batch_norm_backward(const Variable& g, const Variable& x, 
   return record_backward("batch_norm_backward",
                          batch_norm_backward(g.value(), x.value(), value_of(weight), mean, variance, eps), g,
                          x, weight, {x.size(1), {0, 2, 3}, eps});
+}
+
+// y = max(0, batch_norm(x) + residual)      with p = g where y > 0: dresidual = p, the others as of batch_norm for p
+NormalizedVariable batch_norm_relu(const Variable& x, const Variable& weight, const Variable& bias,
+                                   const Variable& residual, double eps) {
+  Normalized result = batch_norm_relu(x.value(), value_of(weight), value_of(bias), value_of(residual), eps);
+  Variable y = record(
+      "batch_norm_relu", result.y, {x, weight, bias, residual},
+      [x = Saved(x), w = SavedOptional(weight), mean = result.mean, variance = result.variance,
+       with_residual = residual.defined(), eps](const Variable& g, Gradients& out) {
+        std::vector<Variable> gradients =
+            batch_norm_relu_backward(g, x(), out.output().value(), w(), mean, variance, with_residual, eps);
+        for (size_t i = 0; i < gradients.size(); ++i)
+          if (out.needed(static_cast<int>(i))) out.set(static_cast<int>(i), gradients[i]);
+      },
+      Keep{.outputs = true});
+  return {y, result.mean, result.variance};
+}
+
+// The rule of batch_norm_backward at p = g where y > 0, whose gradient is let through likewise.
+std::vector<Variable> batch_norm_relu_backward(const Variable& g, const Variable& x, const Tensor& y,
+                                               const Variable& weight, const Tensor& mean,
+                                               const Tensor& variance, bool with_residual, double eps) {
+  NormReluGradients gradients =
+      batch_norm_relu_backward(g.value(), x.value(), y, value_of(weight), mean, variance, with_residual, eps);
+  std::vector<Tensor> outputs = {gradients.norm.x, gradients.norm.weight, gradients.norm.bias};
+  if (with_residual) outputs.push_back(gradients.residual);
+  const Variable inputs[] = {g, x, weight};
+  return record_many(
+      "batch_norm_relu_backward", std::move(outputs), inputs,
+      [g = Saved(g), x = Saved(x), w = SavedOptional(weight), y,
+       rule = SecondOrder{x.size(1), {0, 2, 3}, eps}](std::span<const Variable> incoming, Gradients& out) {
+        const Variable open(greater(y, Tensor::scalar(0, y.dtype(), y.device())).to(y.dtype()));
+        SecondOrder::Result to = rule(g() * open, x(), w(), incoming.first(3));
+        if (incoming.size() > 3 && incoming[3].defined()) to.g = plus(to.g, incoming[3]);
+        if (to.g.defined()) to.g = to.g * open;
+        to.set(out);
+      });
 }
 
 // y = w h + b, h = (x - mean) r with given mean, r      dx = g w r, dw = S[g h], db = S[g]
@@ -181,6 +231,8 @@ Variable layer_norm(const Variable& x, int axes, const Variable& weight, const V
 TENON_BACKWARD(batch_norm)
 TENON_BACKWARD(batch_norm_backward)
 TENON_BACKWARD(batch_norm_eval)
+TENON_BACKWARD(batch_norm_relu)
+TENON_BACKWARD(batch_norm_relu_backward)
 TENON_BACKWARD(group_norm)
 TENON_BACKWARD(group_norm_backward)
 TENON_BACKWARD(layer_norm)

@@ -27,28 +27,44 @@ struct LaneSums {
   double a[kLanes] = {}, ab[kLanes] = {};
 };
 
-// One step of `width` lanes. b = x - centre; a = g, or b where there is no g. So the sums are those of b and
-// b^2, which give mean and variance, or those of g and g b, which the backward needs. The centres step by
-// kStep (0: one for all).
-template <bool kWithGradient, int kStep, class T>
-inline void add_lanes(const T* x, const T* g, const double* centre, int64_t width, LaneSums& sums) {
+// What is summed, with b = x - centre: b and b^2, which give mean and variance; or g and g b, which the backward
+// needs; or the same of g where y > 0, which is written down on the way.
+enum class Summed { x, gradient, gradient_behind_relu };
+
+template <class T>
+struct Operands {
+  const T *x, *g, *y;
+  T* passed;  // g where y > 0
+};
+
+// One step of `width` lanes, from `at` on. The centres step by kStep (0: one for all).
+template <Summed kSummed, int kStep, class T>
+inline void add_lanes(const Operands<T>& of, int64_t at, const double* centre, int64_t width,
+                      LaneSums& sums) {
+#pragma GCC ivdep
   for (int64_t l = 0; l < width; ++l) {
-    const double b = static_cast<double>(x[l]) - centre[kStep * l];
-    const double a = kWithGradient ? static_cast<double>(g[l]) : b;
+    const double b = static_cast<double>(of.x[at + l]) - centre[kStep * l];
+    double a = b;
+    if constexpr (kSummed == Summed::gradient) a = static_cast<double>(of.g[at + l]);
+    if constexpr (kSummed == Summed::gradient_behind_relu) {
+      const T passed = behind_relu(of.g[at + l], of.y[at + l]);
+      of.passed[at + l] = passed;
+      a = static_cast<double>(passed);
+    }
     sums.a[l] += a;
     sums.ab[l] += a * b;
   }
 }
 
 // Sums of one piece of a channel: `runs` runs of n neighbours, `step` apart.
-template <bool kWithGradient, class T>
-Sums run_sums(const T* x, const T* g, int64_t runs, int64_t step, int64_t n, double centre) {
+template <Summed kSummed, class T>
+Sums run_sums(const Operands<T>& of, int64_t at, int64_t runs, int64_t step, int64_t n, double centre) {
   LaneSums sums;
   for (int64_t k = 0; k < runs; ++k) {
-    int64_t i = k * step;
+    int64_t i = at + k * step;
     const int64_t end = i + n;
-    for (; i + kLanes <= end; i += kLanes) add_lanes<kWithGradient, 0>(x + i, g + i, &centre, kLanes, sums);
-    add_lanes<kWithGradient, 0>(x + i, g + i, &centre, end - i, sums);
+    for (; i + kLanes <= end; i += kLanes) add_lanes<kSummed, 0>(of, i, &centre, kLanes, sums);
+    add_lanes<kSummed, 0>(of, i, &centre, end - i, sums);
   }
   for (int64_t width = kLanes / 2; width > 0; width /= 2)
     for (int64_t l = 0; l < width; ++l) {
@@ -75,8 +91,8 @@ struct Partials {
   std::vector<Sums> sums;
 };
 
-template <bool kWithGradient, class T>
-std::vector<Sums> sums_of_runs(const NormBlock& block, const T* x, const T* g, const double* centre) {
+template <Summed kSummed, class T>
+std::vector<Sums> sums_of_runs(const NormBlock& block, const Operands<T>& of, const double* centre) {
   const int64_t runs = std::max<int64_t>(1, kPiece / 2 / block.inner);  // of one piece
   const int64_t length = std::min(block.inner, kPiece);
   const int64_t down = (block.outer + runs - 1) / runs, across = (block.inner + length - 1) / length;
@@ -91,15 +107,15 @@ std::vector<Sums> sums_of_runs(const NormBlock& block, const T* x, const T* g, c
       const int64_t at = (s * block.outer + first) * step + c * block.inner + from;
       const int64_t column = s * block.channels + c;
       partials.at(k * across + i, column) =
-          run_sums<kWithGradient>(x + at, g + at, std::min(runs, block.outer - first), step,
-                                  std::min(length, block.inner - from), centre[column]);
+          run_sums<kSummed>(of, at, std::min(runs, block.outer - first), step,
+                            std::min(length, block.inner - from), centre[column]);
     }
   });
   return partials.joined();
 }
 
-template <bool kWithGradient, class T>
-std::vector<Sums> sums_of_rows(const NormBlock& block, const T* x, const T* g, const double* centre) {
+template <Summed kSummed, class T>
+std::vector<Sums> sums_of_rows(const NormBlock& block, const Operands<T>& of, const double* centre) {
   const int64_t rows = kPiece / kLanes;  // of one piece
   const int64_t down = (block.outer + rows - 1) / rows, strips = (block.channels + kLanes - 1) / kLanes;
   Partials partials(down, block.samples * block.channels);
@@ -112,7 +128,7 @@ std::vector<Sums> sums_of_rows(const NormBlock& block, const T* x, const T* g, c
       LaneSums sums;
       for (int64_t r = k * rows; r < std::min(block.outer, (k + 1) * rows); ++r) {
         const int64_t at = (s * block.outer + r) * block.channels + column;
-        add_lanes<kWithGradient, 1>(x + at, g + at, centres, width, sums);
+        add_lanes<kSummed, 1>(of, at, centres, width, sums);
       }
       for (int64_t l = 0; l < width; ++l)
         partials.at(k, s * block.channels + column + l) = {sums.a[l], sums.ab[l]};
@@ -122,11 +138,11 @@ std::vector<Sums> sums_of_rows(const NormBlock& block, const T* x, const T* g, c
 }
 
 // Sums for each [sample, channel]; `centre` likewise.
-template <bool kWithGradient, class T>
-std::vector<Sums> channel_sums(const NormBlock& block, const T* x, const T* g,
+template <Summed kSummed, class T>
+std::vector<Sums> channel_sums(const NormBlock& block, const Operands<T>& of,
                                const std::vector<double>& centre) {
-  return block.inner == 1 ? sums_of_rows<kWithGradient>(block, x, g, centre.data())
-                          : sums_of_runs<kWithGradient>(block, x, g, centre.data());
+  return block.inner == 1 ? sums_of_rows<kSummed>(block, of, centre.data())
+                          : sums_of_runs<kSummed>(block, of, centre.data());
 }
 
 // out = of_x (x - m) + of_1 + of_g g; coefficients for each [sample, channel]. `m` is the mean in the dtype
@@ -144,27 +160,34 @@ struct Coefficients {
   }
 };
 
-template <bool kWithGradient, int kStep, class T>
+// What becomes of that combination v of x: v itself; v + of_g g; max(v, 0); max(v + g, 0), where g is a residual.
+enum class Finish { none, gradient, relu, residual_relu };
+
+template <Finish kFinish, int kStep, class T>
 inline void combine_run(T* out, const T* x, const T* g, int64_t n, const Coefficients<T>& k, int64_t at) {
   const T *m = &k.m[static_cast<size_t>(at)], *of_x = &k.of_x[static_cast<size_t>(at)];
   const T *of_1 = &k.of_1[static_cast<size_t>(at)], *of_g = &k.of_g[static_cast<size_t>(at)];
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
     T v = math::fma(x[i] - m[kStep * i], of_x[kStep * i], of_1[kStep * i]);
-    out[i] = kWithGradient ? math::fma(g[i], of_g[kStep * i], v) : v;
+    if constexpr (kFinish == Finish::gradient) v = math::fma(g[i], of_g[kStep * i], v);
+    if constexpr (kFinish == Finish::residual_relu) v += g[i];
+    if constexpr (kFinish == Finish::relu || kFinish == Finish::residual_relu) v = math::maximum(v, T{0});
+    out[i] = v;
   }
 }
 
-template <bool kWithGradient, class T>
+template <Finish kFinish, class T>
 void combine(const NormBlock& block, T* out, const T* x, const T* g, const Coefficients<T>& k) {
-  constexpr int64_t kBytes = (kWithGradient ? 3 : 2) * sizeof(T);
+  constexpr bool kTwo = kFinish == Finish::gradient || kFinish == Finish::residual_relu;
+  constexpr int64_t kBytes = (kTwo ? 3 : 2) * sizeof(T);
   if (block.inner == 1) {
     parallel_for(block.samples * block.outer, grain_for_bytes(block.channels * kBytes),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t row = begin; row < end; ++row) {
                      const int64_t at = row * block.channels;
-                     combine_run<kWithGradient, 1>(out + at, x + at, g + at, block.channels, k,
-                                                   row / block.outer * block.channels);
+                     combine_run<kFinish, 1>(out + at, x + at, g + at, block.channels, k,
+                                             row / block.outer * block.channels);
                    }
                  });
     return;
@@ -176,9 +199,8 @@ void combine(const NormBlock& block, T* out, const T* x, const T* g, const Coeff
                    const int64_t run = job / across, from = job % across * length;
                    const int64_t c = run % block.channels, s = run / block.channels / block.outer;
                    const int64_t at = run * block.inner + from;
-                   combine_run<kWithGradient, 0>(out + at, x + at, g + at,
-                                                 std::min(length, block.inner - from), k,
-                                                 s * block.channels + c);
+                   combine_run<kFinish, 0>(out + at, x + at, g + at, std::min(length, block.inner - from), k,
+                                           s * block.channels + c);
                  }
                });
 }
@@ -204,7 +226,7 @@ void statistics_typed(const NormBlock& block, double* mean, double* variance, co
     const int64_t first = static_cast<int64_t>(c) / block.per_set * block.per_set;
     centre[column] = static_cast<double>(x[s * sample + first * block.inner]);
   });
-  std::vector<Sums> sums = channel_sums<false, T>(block, x, x, centre);
+  std::vector<Sums> sums = channel_sums<Summed::x>(block, Operands<T>{x, x, x, nullptr}, centre);
   std::vector<Sums> of_set(static_cast<size_t>(block.sets()));
   for_each_channel(block, [&](size_t column, size_t set, size_t) {
     of_set[set].a += sums[column].a;
@@ -220,23 +242,30 @@ void statistics_typed(const NormBlock& block, double* mean, double* variance, co
 
 template <class T>
 void apply_typed(const NormBlock& block, double eps, T* y, const T* x, const double* mean,
-                 const double* variance, const T* weight, const T* bias) {
+                 const double* variance, const T* weight, const T* bias, const NormFinish& finish) {
   Coefficients<T> k(block);
   for_each_channel(block, [&](size_t column, size_t set, size_t c) {
     const double w = weight ? static_cast<double>(weight[c]) : 1.0;
     k.set(column, mean[set], w * rsqrt_of(variance[set], eps), bias ? static_cast<double>(bias[c]) : 0.0, 0);
   });
-  combine<false, T>(block, y, x, x, k);
+  const T* const residual = static_cast<const T*>(finish.residual);
+  if (!finish.relu) return combine<Finish::none>(block, y, x, x, k);
+  if (residual == nullptr) return combine<Finish::relu>(block, y, x, x, k);
+  combine<Finish::residual_relu>(block, y, x, residual, k);
 }
 
 template <class T>
 void backward_typed(const NormBlock& block, double eps, T* dx, T* dweight, T* dbias, const T* g, const T* x,
-                    const double* mean, const double* variance, const T* weight) {
+                    const double* mean, const double* variance, const T* weight, const NormReluOutput& relu) {
   std::vector<double> centre(static_cast<size_t>(block.samples * block.channels));
   for_each_channel(block, [&](size_t column, size_t set, size_t) { centre[column] = mean[set]; });
-  std::vector<Sums> sums = channel_sums<true, T>(block, x, g, centre);  // of g and g (x - mean)
-  std::vector<Sums> of_set(static_cast<size_t>(block.sets()));          // of p and p (x - mean)
-  std::vector<Sums> of_channel(static_cast<size_t>(block.channels));    // dbias and dweight
+  const Operands<T> of{x, g, static_cast<const T*>(relu.y), static_cast<T*>(relu.passed)};
+  std::vector<Sums> sums = relu.y != nullptr ? channel_sums<Summed::gradient_behind_relu>(block, of, centre)
+                                             : channel_sums<Summed::gradient>(block, of, centre);
+  if (relu.y != nullptr) g = of.passed;
+  // `sums` are those of g and g (x - mean).
+  std::vector<Sums> of_set(static_cast<size_t>(block.sets()));        // of p and p (x - mean)
+  std::vector<Sums> of_channel(static_cast<size_t>(block.channels));  // dbias and dweight
   for_each_channel(block, [&](size_t column, size_t set, size_t c) {
     const double w = weight ? static_cast<double>(weight[c]) : 1.0;
     of_set[set].a += w * sums[column].a;
@@ -256,7 +285,7 @@ void backward_typed(const NormBlock& block, double eps, T* dx, T* dweight, T* db
     const double r = rsqrt_of(variance[set], eps);
     k.set(column, mean[set], -r * r * r * of_set[set].ab / count, -r * of_set[set].a / count, r * w);
   });
-  combine<true, T>(block, dx, x, g, k);
+  combine<Finish::gradient>(block, dx, x, g, k);
 }
 
 }  // namespace
@@ -269,22 +298,22 @@ void norm_statistics(const NormBlock& block, DType dtype, double* mean, double* 
 }
 
 void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const void* x, const double* mean,
-                const double* variance, const void* weight, const void* bias) {
+                const double* variance, const void* weight, const void* bias, const NormFinish& finish) {
   visit_floating("norm_apply", dtype, [&](auto tag) {
     using T = decltype(tag);
     apply_typed(block, eps, static_cast<T*>(y), static_cast<const T*>(x), mean, variance,
-                static_cast<const T*>(weight), static_cast<const T*>(bias));
+                static_cast<const T*>(weight), static_cast<const T*>(bias), finish);
   });
 }
 
 void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, void* dweight, void* dbias,
                    const void* g, const void* x, const double* mean, const double* variance,
-                   const void* weight) {
+                   const void* weight, const NormReluOutput& relu) {
   visit_floating("norm_backward", dtype, [&](auto tag) {
     using T = decltype(tag);
     backward_typed(block, eps, static_cast<T*>(dx), static_cast<T*>(dweight), static_cast<T*>(dbias),
                    static_cast<const T*>(g), static_cast<const T*>(x), mean, variance,
-                   static_cast<const T*>(weight));
+                   static_cast<const T*>(weight), relu);
   });
 }
 

@@ -31,6 +31,25 @@ TENON_HD T moved_statistic(T running, double batch, double momentum, double scal
   return static_cast<T>(math::fma(momentum * scale, batch, (1 - momentum) * static_cast<double>(running)));
 }
 
+/// What follows the normalisation in the same pass: y = max(0, weight h + bias + residual).
+struct NormFinish {
+  bool relu = false;
+  const void* residual = nullptr;  ///< laid as x; only before a relu; null: none
+};
+
+/// For the backward of a normalisation with relu: its output, and where the gradient that passed the relu is
+/// written, that is g where y > 0 and else 0. It is also the gradient of the residual; dx may be written over it.
+struct NormReluOutput {
+  const void* y = nullptr;  ///< null: there was no relu
+  void* passed = nullptr;
+};
+
+/// A gradient behind a relu whose result was y.
+template <class T>
+TENON_HD T behind_relu(T g, T y) {
+  return y > T{0} ? g : T{0};
+}
+
 namespace cpu {
 
 // `mean` and `variance` [sets] are float64 for any dtype. weight, bias, dweight, dbias [channels] have the
@@ -39,14 +58,15 @@ namespace cpu {
 /// variance = sum (x - mean)^2 / count. x is read once. Sums are held in float64, of the numbers' distances
 /// from the first of their set: the relative error of the variance is below count * 1e-15 whatever the mean.
 void norm_statistics(const NormBlock& block, DType dtype, double* mean, double* variance, const void* x);
-/// y = weight h + bias
+/// y = weight h + bias, finished
 void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const void* x, const double* mean,
-                const double* variance, const void* weight, const void* bias);
+                const double* variance, const void* weight, const void* bias, const NormFinish& finish);
 /// With p = weight g, M the mean over a set, and sums over all but the channels:
 ///   dx = r (p - M[p] - h M[p h]),   dweight = sum g h,   dbias = sum g
+/// where behind a relu g is what passed it.
 void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, void* dweight, void* dbias,
                    const void* g, const void* x, const double* mean, const double* variance,
-                   const void* weight);
+                   const void* weight, const NormReluOutput& relu);
 /// running <- (1 - momentum) running + momentum scale batch. Operands: running, batch.
 void move_statistic(const Loop<2>& loop, DType dtype, void* running, const double* batch, double momentum,
                     double scale);

@@ -46,12 +46,12 @@ Tensor blocked(const Tensor& x, bool samples) {
   return samples && !first_is_outermost ? x.contiguous() : x;
 }
 
-// g with the strides of x.
-Tensor laid_like(const char* op, const Tensor& g, const Tensor& x) {
-  TENON_CHECK(g.defined(), op, ": undefined gradient");
+// g, of the name `what`, with the strides of x.
+Tensor laid_like(const char* op, const char* what, const Tensor& g, const Tensor& x) {
+  TENON_CHECK(g.defined(), op, ": undefined ", what);
   check_same_dtype(op, x, g);
   check_same_device(op, x, g);
-  TENON_CHECK(g.shape() == x.shape(), op, ": expects a gradient ", x.shape(), ", got ", g.str());
+  TENON_CHECK(g.shape() == x.shape(), op, ": expects a ", what, " ", x.shape(), ", got ", g.str());
   bool alike = true;
   for (int i = 0; i < x.rank(); ++i) alike = alike && (x.shape()[i] == 1 || g.strides()[i] == x.strides()[i]);
   if (alike) return g;
@@ -79,37 +79,52 @@ void check_groups(const char* op, const Tensor& x, int64_t groups) {
               " channels, got ", groups);
 }
 
+// What follows a normalisation in the same pass, if `relu`.
+struct Behind {
+  bool relu = false;
+  Tensor residual = {};
+};
+
 Normalized forward(const char* op, const Tensor& given, int64_t groups, const Tensor& weight,
-                   const Tensor& bias, double eps, const Shape& statistics) {
+                   const Tensor& bias, double eps, const Shape& statistics, const Behind& behind = {}) {
   Tensor w = of_channels(op, "weight", weight, given), b = of_channels(op, "bias", bias, given);
   Tensor x = blocked(given, groups > 0);
   NormBlock block = block_of(op, x, groups);
   Normalized out{Tensor::empty_like(x), Tensor::empty(statistics, float64, x.device()),
                  Tensor::empty(statistics, float64, x.device())};
+  Tensor residual;
+  if (behind.residual.defined()) residual = laid_like(op, "residual", behind.residual, x);
   if (x.is_empty()) return out;
   double* const mean = doubles_of(out.mean);
   double* const variance = doubles_of(out.variance);
   TENON_DISPATCH(x.device(), norm_statistics, block, x.dtype(), mean, variance, x.raw());
+  const NormFinish finish{behind.relu, raw_or_null(residual)};
   TENON_DISPATCH(x.device(), norm_apply, block, x.dtype(), eps, out.y.raw(), x.raw(), mean, variance,
-                 raw_or_null(w), raw_or_null(b));
+                 raw_or_null(w), raw_or_null(b), finish);
   return out;
 }
 
 NormGradients backward(const char* op, const Tensor& given_g, const Tensor& given, int64_t groups,
                        const Tensor& weight, const Tensor& mean, const Tensor& variance, double eps,
-                       const Shape& statistics) {
+                       const Shape& statistics, const Tensor& given_y = {}, Tensor* passed = nullptr) {
   Tensor w = of_channels(op, "weight", weight, given);
   Tensor m = statistics_of(op, "mean", mean, statistics, given);
   Tensor v = statistics_of(op, "variance", variance, statistics, given);
   Tensor x = blocked(given, groups > 0);
-  Tensor g = laid_like(op, given_g, x);
+  Tensor g = laid_like(op, "gradient", given_g, x), y;
   NormBlock block = block_of(op, x, groups);
   Shape channels{x.size(1)};
   NormGradients out{Tensor::empty_like(x), Tensor::zeros(channels, x.dtype(), x.device()),
                     Tensor::zeros(channels, x.dtype(), x.device())};
+  NormReluOutput relu;
+  if (given_y.defined()) {
+    y = laid_like(op, "result", given_y, x);
+    if (passed != nullptr) *passed = Tensor::empty_like(x);
+    relu = {y.raw(), passed != nullptr ? passed->raw() : out.x.raw()};
+  }
   if (x.is_empty()) return out;
   TENON_DISPATCH(x.device(), norm_backward, block, x.dtype(), eps, out.x.raw(), out.weight.raw(),
-                 out.bias.raw(), g.raw(), x.raw(), doubles_of(m), doubles_of(v), raw_or_null(w));
+                 out.bias.raw(), g.raw(), x.raw(), doubles_of(m), doubles_of(v), raw_or_null(w), relu);
   return out;
 }
 
@@ -126,6 +141,24 @@ NormGradients batch_norm_backward(const Tensor& g, const Tensor& x, const Tensor
   return backward("batch_norm_backward", g, x, 0, weight, mean, variance, eps, {x.size(1)});
 }
 
+Normalized batch_norm_relu(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                           double eps) {
+  check("batch_norm_relu", x, eps);
+  return forward("batch_norm_relu", x, 0, weight, bias, eps, {x.size(1)}, {true, residual});
+}
+
+NormReluGradients batch_norm_relu_backward(const Tensor& g, const Tensor& x, const Tensor& y,
+                                           const Tensor& weight, const Tensor& mean, const Tensor& variance,
+                                           bool with_residual, double eps) {
+  const char* op = "batch_norm_relu_backward";
+  check(op, x, eps);
+  TENON_CHECK(y.defined(), op, ": undefined result");
+  NormReluGradients out;
+  out.norm = backward(op, g, x, 0, weight, mean, variance, eps, {x.size(1)}, y,
+                      with_residual ? &out.residual : nullptr);
+  return out;
+}
+
 Tensor batch_norm_eval(const Tensor& given, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                        const Tensor& variance, double eps) {
   const char* op = "batch_norm_eval";
@@ -137,7 +170,7 @@ Tensor batch_norm_eval(const Tensor& given, const Tensor& weight, const Tensor& 
   Tensor y = Tensor::empty_like(x);
   if (x.is_empty()) return y;
   TENON_DISPATCH(x.device(), norm_apply, block_of(op, x, 0), x.dtype(), eps, y.raw(), x.raw(), doubles_of(m),
-                 doubles_of(v), raw_or_null(w), raw_or_null(b));
+                 doubles_of(v), raw_or_null(w), raw_or_null(b), NormFinish{});
   return y;
 }
 
@@ -200,6 +233,8 @@ Tensor layer_norm(const Tensor& x, int axes, const Tensor& weight, const Tensor&
 TENON_FORWARD(batch_norm)
 TENON_FORWARD(batch_norm_backward)
 TENON_FORWARD(batch_norm_eval)
+TENON_FORWARD(batch_norm_relu)
+TENON_FORWARD(batch_norm_relu_backward)
 TENON_FORWARD(update_running_statistics)
 TENON_FORWARD(group_norm)
 TENON_FORWARD(group_norm_backward)

@@ -25,6 +25,19 @@ Normalized batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
 /// Gradients of batch_norm at x, where g is that of y. mean and variance are those that batch_norm gave.
 NormGradients batch_norm_backward(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                                   const Tensor& variance, double eps = 1e-5);
+/// y = max(0, batch_norm(x) + residual), in as few passes over memory as batch_norm alone. residual, of the shape of x,
+/// may be undefined (0).
+Normalized batch_norm_relu(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                           double eps = 1e-5);
+/// Gradients of batch_norm_relu at x, where y is its result and g the gradient of that: those of batch_norm_backward
+/// for g where y > 0, and with `with_residual` that of the residual, which is g where y > 0.
+struct NormReluGradients {
+  NormGradients norm;
+  Tensor residual;  ///< undefined without
+};
+NormReluGradients batch_norm_relu_backward(const Tensor& g, const Tensor& x, const Tensor& y,
+                                           const Tensor& weight, const Tensor& mean, const Tensor& variance,
+                                           bool with_residual, double eps = 1e-5);
 /// x [N, C, *] normalised by given statistics [C] (float32 or float64), as in evaluation.
 Tensor batch_norm_eval(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                        const Tensor& variance, double eps = 1e-5);

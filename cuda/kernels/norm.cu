@@ -10,7 +10,9 @@
 // sizes alone, so the bits are the same at every run.
 //
 // Bound: memory. A float32 element costs 4 bytes in the forward's sums and 8 in its combination, 8 and 12 in the
-// backward's; the sums do 3 operations in float64 on it, which bounds them instead on cards that have few such
+// backward's. With a relu behind it, the forward's combination finishes it (a residual costs 4 bytes more), and the
+// backward's sums cost 16, since they read y and write down the gradient that passed: 40 bytes forward and backward,
+// where norm and relu one after the other move 60 and more. The sums do 3 operations in float64 on it, which bounds them instead on cards that have few such
 // units (1/64 of the float32 rate).
 #include <algorithm>
 
@@ -32,11 +34,26 @@ struct Sums {
   double a = 0, ab = 0;
 };
 
-// One number more: b = x - centre, and a = g, or b where there is no g.
-template <bool kWithGradient, class T>
-__device__ void add(Sums& sums, const T* x, const T* g, int64_t at, double centre) {
-  const double b = static_cast<double>(x[at]) - centre;
-  const double a = kWithGradient ? static_cast<double>(g[at]) : b;
+// What is summed beside b = x - centre: b, g, or g where y > 0, which is written down on the way.
+enum class Summed { x, gradient, gradient_behind_relu };
+
+template <class T>
+struct Operands {
+  const T *x, *g, *y;
+  T* passed;  // g where y > 0
+};
+
+// One number more.
+template <Summed kSummed, class T>
+__device__ void add(Sums& sums, const Operands<T>& of, int64_t at, double centre) {
+  const double b = static_cast<double>(of.x[at]) - centre;
+  double a = b;
+  if constexpr (kSummed == Summed::gradient) a = static_cast<double>(of.g[at]);
+  if constexpr (kSummed == Summed::gradient_behind_relu) {
+    const T passed = behind_relu(of.g[at], of.y[at]);
+    of.passed[at] = passed;
+    a = static_cast<double>(passed);
+  }
   sums.a += a;
   sums.ab += a * b;
 }
@@ -67,19 +84,16 @@ struct Parts {
 };
 
 // inner > 1: a team a column, blockIdx.y the part.
-template <bool kWithGradient, class T>
+template <Summed kSummed, class T>
 __global__ void __launch_bounds__(kTeamThreads)
-    run_sums_kernel(NormBlock block, Parts parts, int side, Sums* sums, const T* __restrict__ x,
-                    const T* __restrict__ g, const double* mean) {
+    run_sums_kernel(NormBlock block, Parts parts, int side, Sums* sums, Operands<T> of, const double* mean) {
   const int64_t columns = block.samples * block.channels;
   const int64_t column = int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
   Sums mine;
   if (column < columns) {
-    const double centre = centre_of(block, column, mean, x);
+    const double centre = centre_of(block, column, mean, of.x);
     const int64_t step = block.channels * block.inner;
-    const T* const px =
-        x + column / block.channels * block.outer * step + column % block.channels * block.inner;
-    const T* const pg = kWithGradient ? g + (px - x) : nullptr;
+    const int64_t base = column / block.channels * block.outer * step + column % block.channels * block.inner;
     // `side` threads of the team take neighbours; the others take other runs.
     const int64_t first_run = blockIdx.y / parts.across * parts.runs;
     const int64_t last_run = first_run + parts.runs < block.outer ? first_run + parts.runs : block.outer;
@@ -87,7 +101,7 @@ __global__ void __launch_bounds__(kTeamThreads)
     const int64_t last = first + parts.length < block.inner ? first + parts.length : block.inner;
     for (int64_t k = first_run + threadIdx.x / side; k < last_run; k += blockDim.x / side)
       for (int64_t i = first + threadIdx.x % side; i < last; i += side)
-        add<kWithGradient>(mine, px, pg, k * step + i, centre);
+        add<kSummed>(mine, of, base + k * step + i, centre);
   }
   mine.a = across_team(mine.a, Plus());
   mine.ab = across_team(mine.ab, Plus());
@@ -96,21 +110,21 @@ __global__ void __launch_bounds__(kTeamThreads)
 
 // inner = 1: threadIdx.x numbers channels side by side, threadIdx.y the threads that share a column; blockIdx.x is
 // the sample and the strip of channels, blockIdx.y the part.
-template <bool kWithGradient, class T>
+template <Summed kSummed, class T>
 __global__ void __launch_bounds__(kTeamThreads)
-    row_sums_kernel(NormBlock block, Parts parts, int64_t strips, Sums* sums, const T* __restrict__ x,
-                    const T* __restrict__ g, const double* mean) {
+    row_sums_kernel(NormBlock block, Parts parts, int64_t strips, Sums* sums, Operands<T> of,
+                    const double* mean) {
   TENON_SHARED(double, part_a, kTeamThreads);
   TENON_SHARED(double, part_ab, kTeamThreads);
   const int64_t s = blockIdx.x / strips, c = blockIdx.x % strips * blockDim.x + threadIdx.x;
   const int64_t column = s * block.channels + c;
   Sums mine;
   if (c < block.channels) {
-    const double centre = centre_of(block, column, mean, x);
+    const double centre = centre_of(block, column, mean, of.x);
     const int64_t base = s * block.outer * block.channels + c, first = blockIdx.y * parts.runs;
     const int64_t last = first + parts.runs < block.outer ? first + parts.runs : block.outer;
     for (int64_t k = first + threadIdx.y; k < last; k += blockDim.y)
-      add<kWithGradient>(mine, x, g, base + k * block.channels, centre);
+      add<kSummed>(mine, of, base + k * block.channels, centre);
   }
   const unsigned slot = threadIdx.y * blockDim.x + threadIdx.x;
   part_a[slot] = mine.a;
@@ -228,10 +242,14 @@ __global__ void backward_coefficients_kernel(NormBlock block, double eps, Coeffi
                                 r * weight_of(weight, c));
 }
 
-// kCount neighbours a thread: of one column, or with kRows (inner = 1) of kCount columns.
-template <bool kWithGradient, bool kRows, class Vector, class Index, class T>
-__global__ void combine_kernel(NormBlock block, int64_t count, T* out, const T* __restrict__ x,
-                               const T* __restrict__ g, const Coefficients<T>* __restrict__ coefficients) {
+// What becomes of that combination v of x: v itself; v + of_g g; max(v, 0); max(v + g, 0), where g is a residual.
+enum class Finish { none, gradient, relu, residual_relu };
+
+// kCount neighbours a thread: of one column, or with kRows (inner = 1) of kCount columns. `out` may be g.
+template <Finish kFinish, bool kRows, class Vector, class Index, class T>
+__global__ void combine_kernel(NormBlock block, int64_t count, T* out, const T* __restrict__ x, const T* g,
+                               const Coefficients<T>* __restrict__ coefficients) {
+  constexpr bool kTwo = kFinish == Finish::gradient || kFinish == Finish::residual_relu;
   constexpr int kCount = sizeof(Vector) / sizeof(T);
   if (linear_index() >= count) return;
   const Index at = static_cast<Index>(linear_index()) * kCount;
@@ -240,19 +258,22 @@ __global__ void combine_kernel(NormBlock block, int64_t count, T* out, const T* 
   Index column = run % channels;
   if (block.samples > 1) column += run / channels / outer * channels;
   Vector in = *reinterpret_cast<const Vector*>(x + at), gradient = in, result;
-  if constexpr (kWithGradient) gradient = *reinterpret_cast<const Vector*>(g + at);
+  if constexpr (kTwo) gradient = *reinterpret_cast<const Vector*>(g + at);
   const T* const px = reinterpret_cast<const T*>(&in);
   const T* const pg = reinterpret_cast<const T*>(&gradient);
   T* const to = reinterpret_cast<T*>(&result);
   for (int i = 0; i < kCount; ++i) {
     const Coefficients<T> k = coefficients[kRows ? column + i : column];
-    const T v = math::fma(px[i] - k.m, k.of_x, k.of_1);
-    to[i] = kWithGradient ? math::fma(pg[i], k.of_g, v) : v;
+    T v = math::fma(px[i] - k.m, k.of_x, k.of_1);
+    if constexpr (kFinish == Finish::gradient) v = math::fma(pg[i], k.of_g, v);
+    if constexpr (kFinish == Finish::residual_relu) v += pg[i];
+    if constexpr (kFinish == Finish::relu || kFinish == Finish::residual_relu) v = math::maximum(v, T{0});
+    to[i] = v;
   }
   *reinterpret_cast<Vector*>(out + at) = result;
 }
 
-template <bool kWithGradient, class T>
+template <Finish kFinish, class T>
 void combine(const char* name, const NormBlock& block, T* out, const T* x, const T* g,
              const Coefficients<T>* coefficients) {
   const int64_t numel = block.samples * block.outer * block.channels * block.inner;
@@ -260,7 +281,7 @@ void combine(const char* name, const NormBlock& block, T* out, const T* x, const
     using Vector = decltype(vector);
     const int64_t count = numel / static_cast<int64_t>(sizeof(Vector) / sizeof(T));
     visit_index(numel, [&](auto index) {
-      launch(name, combine_kernel<kWithGradient, decltype(rows)::value, Vector, decltype(index), T>,
+      launch(name, combine_kernel<kFinish, decltype(rows)::value, Vector, decltype(index), T>,
              {linear_blocks(name, count)}, {kLinearThreads}, 0, block, count, out, x, g, coefficients);
     });
   };
@@ -282,8 +303,8 @@ void launch_teams(const char* name, void (*kernel)(Params...), int64_t rows, int
 }
 
 // Sums of each column, around the first number of its set or (mean given) around the mean.
-template <bool kWithGradient, class T>
-void column_sums(const char* name, const NormBlock& block, Sums* sums, const T* x, const T* g,
+template <Summed kSummed, class T>
+void column_sums(const char* name, const NormBlock& block, Sums* sums, const Operands<T>& of,
                  const double* mean) {
   const int64_t columns = block.samples * block.channels;
   const bool rows = block.inner == 1;
@@ -305,11 +326,11 @@ void column_sums(const char* name, const NormBlock& block, Sums* sums, const T* 
   const Scratch partial(whole ? 1 : static_cast<size_t>(parts.count() * columns) * sizeof(Sums));
   Sums* const to = whole ? sums : partial.as<Sums>();
   if (rows) {
-    launch(name, row_sums_kernel<kWithGradient, T>, grid, shape, 0, block, parts, strips, to, x, g, mean);
+    launch(name, row_sums_kernel<kSummed, T>, grid, shape, 0, block, parts, strips, to, of, mean);
   } else {
     int side = 1;  // of a team, along inner
     while (side < static_cast<int>(shape.x) && side < parts.length) side *= 2;
-    launch(name, run_sums_kernel<kWithGradient, T>, grid, shape, 0, block, parts, side, to, x, g, mean);
+    launch(name, run_sums_kernel<kSummed, T>, grid, shape, 0, block, parts, side, to, of, mean);
   }
   if (!whole) launch_teams(name, join_parts_kernel, columns, parts.count(), columns, parts.count(), sums, to);
 }
@@ -333,14 +354,14 @@ void norm_statistics(const NormBlock& block, DType dtype, double* mean, double* 
     using T = decltype(tag);
     const T* const px = static_cast<const T*>(x);
     const Scratch sums = scratch_of_sums(block.samples * block.channels);
-    column_sums<false, T>("norm_sums", block, sums.as<Sums>(), px, px, nullptr);
+    column_sums<Summed::x>("norm_sums", block, sums.as<Sums>(), Operands<T>{px, px, px, nullptr}, nullptr);
     launch_teams("norm_statistics", statistics_kernel<T>, block.sets(), block.per_set, block, mean, variance,
                  sums.as<Sums>(), px);
   });
 }
 
 void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const void* x, const double* mean,
-                const double* variance, const void* weight, const void* bias) {
+                const double* variance, const void* weight, const void* bias, const NormFinish& finish) {
   const int64_t columns = block.samples * block.channels;
   visit_floating("norm_apply", dtype, [&](auto tag) {
     using T = decltype(tag);
@@ -348,21 +369,30 @@ void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const 
     launch("norm_coefficients", forward_coefficients_kernel<T>, {linear_blocks("norm_coefficients", columns)},
            {kLinearThreads}, 0, block, eps, coefficients.as<Coefficients<T>>(), mean, variance,
            static_cast<const T*>(weight), static_cast<const T*>(bias));
-    combine<false>("norm_apply", block, static_cast<T*>(y), static_cast<const T*>(x),
-                   static_cast<const T*>(x), coefficients.as<Coefficients<T>>());
+    T* const to = static_cast<T*>(y);
+    const T *const px = static_cast<const T*>(x), *const residual = static_cast<const T*>(finish.residual);
+    const auto* const k = coefficients.as<Coefficients<T>>();
+    if (!finish.relu) return combine<Finish::none>("norm_apply", block, to, px, px, k);
+    if (residual == nullptr) return combine<Finish::relu>("norm_apply", block, to, px, px, k);
+    combine<Finish::residual_relu>("norm_apply", block, to, px, residual, k);
   });
 }
 
 void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, void* dweight, void* dbias,
                    const void* g, const void* x, const double* mean, const double* variance,
-                   const void* weight) {
+                   const void* weight, const NormReluOutput& relu) {
   const int64_t columns = block.samples * block.channels;
   const Scratch of_column = scratch_of_sums(columns), of_set = scratch_of_sums(block.sets());
   visit_floating("norm_backward", dtype, [&](auto tag) {
     using T = decltype(tag);
-    const T *const px = static_cast<const T*>(x), *const pg = static_cast<const T*>(g);
-    const T* const pw = static_cast<const T*>(weight);
-    column_sums<true, T>("norm_backward_sums", block, of_column.as<Sums>(), px, pg, mean);
+    const T *const px = static_cast<const T*>(x), *const pw = static_cast<const T*>(weight);
+    const Operands<T> of{px, static_cast<const T*>(g), static_cast<const T*>(relu.y),
+                         static_cast<T*>(relu.passed)};
+    const T* const pg = relu.y != nullptr ? of.passed : of.g;
+    if (relu.y != nullptr)
+      column_sums<Summed::gradient_behind_relu>("norm_backward_sums", block, of_column.as<Sums>(), of, mean);
+    else
+      column_sums<Summed::gradient>("norm_backward_sums", block, of_column.as<Sums>(), of, mean);
     launch_teams("norm_set_sums", set_sums_kernel<T>, block.sets(), block.per_set, block, of_set.as<Sums>(),
                  of_column.as<Sums>(), pw);
     launch_teams("norm_parameter_gradients", parameter_gradients_kernel<T>, block.channels, block.samples,
@@ -372,7 +402,8 @@ void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, vo
     launch("norm_coefficients", backward_coefficients_kernel<T>,
            {linear_blocks("norm_coefficients", columns)}, {kLinearThreads}, 0, block, eps,
            coefficients.as<Coefficients<T>>(), mean, variance, of_set.as<Sums>(), pw);
-    combine<true>("norm_backward", block, static_cast<T*>(dx), px, pg, coefficients.as<Coefficients<T>>());
+    combine<Finish::gradient>("norm_backward", block, static_cast<T*>(dx), px, pg,
+                              coefficients.as<Coefficients<T>>());
   });
 }
 
@@ -390,6 +421,8 @@ void move_statistic(const Loop<2>& loop, DType dtype, void* running, const doubl
 TENON_CUDA_ENTRY(batch_norm)
 TENON_CUDA_ENTRY(batch_norm_backward)
 TENON_CUDA_ENTRY(batch_norm_eval)
+TENON_CUDA_ENTRY(batch_norm_relu)
+TENON_CUDA_ENTRY(batch_norm_relu_backward)
 TENON_CUDA_ENTRY(update_running_statistics)
 TENON_CUDA_ENTRY(group_norm)
 TENON_CUDA_ENTRY(group_norm_backward)

@@ -8,10 +8,10 @@ namespace tenon::cuda {
 
 void norm_statistics(const NormBlock& block, DType dtype, double* mean, double* variance, const void* x);
 void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const void* x, const double* mean,
-                const double* variance, const void* weight, const void* bias);
+                const double* variance, const void* weight, const void* bias, const NormFinish& finish);
 void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, void* dweight, void* dbias,
                    const void* g, const void* x, const double* mean, const double* variance,
-                   const void* weight);
+                   const void* weight, const NormReluOutput& relu);
 void move_statistic(const Loop<2>& loop, DType dtype, void* running, const double* batch, double momentum,
                     double scale);
 

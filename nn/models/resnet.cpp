@@ -1,6 +1,5 @@
 #include "nn/models/resnet.h"
 
-#include "autograd/ops/elementwise.h"
 #include "nn/activations.h"
 #include "nn/init.h"
 #include "nn/linear.h"
@@ -54,11 +53,9 @@ void ResidualBlock::add(int64_t in, int64_t out, int64_t kernel, int64_t stride,
 
 Variable ResidualBlock::forward(const Variable& x) {
   Variable y = x;
-  for (size_t i = 0; i < convs_.size(); ++i) {
-    y = norms_[i]->forward(convs_[i]->forward(y));
-    if (i + 1 < convs_.size()) y = relu(y);
-  }
-  return relu(y + (downsample_ ? downsample_->forward(x) : x));
+  for (size_t i = 0; i + 1 < convs_.size(); ++i) y = norms_[i]->forward_relu(convs_[i]->forward(y));
+  y = convs_.back()->forward(y);
+  return norms_.back()->forward_relu(y, downsample_ ? downsample_->forward(x) : x);
 }
 
 Shape ResidualBlock::walk(const Shape& input, LayerUses& uses) const {

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <vector>
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
@@ -89,6 +90,36 @@ TEST_CASE("batch norm: running statistics follow, and evaluation uses them") {
   CHECK(norm.running_mean.value().to_vector<double>() == std::vector<double>{0.2, 1});
   CHECK_THROWS_WITH_AS(norm(Variable(Tensor::zeros({2, 3, 1, 1}))),
                        "BatchNorm2d: expects 2 channels and rank 4, got [2, 3, 1, 1]", Error);
+}
+
+TEST_CASE("BatchNorm2d: forward_relu is relu of the sum, with the same statistics and gradients") {
+  Generator g(test_seed(), 17);
+  const Tensor x = random_normal({3, 4, 5, 6}, g, 2, 3), r = random_normal({3, 4, 5, 6}, g);
+  const Tensor of_y = random_normal({3, 4, 5, 6}, g);
+  for (bool residual : {false, true}) {
+    std::vector<Tensor> outcome[2];
+    for (int fused : {0, 1}) {
+      BatchNorm2d norm(4);
+      Variable in(x, true), add(r, true);
+      Variable y = fused != 0 ? norm.forward_relu(in, residual ? add : Variable())
+                              : relu(residual ? norm(in) + add : norm(in));
+      backward(sum(y * Variable(of_y)));
+      outcome[fused] = {y.value(),
+                        in.grad().value(),
+                        norm.weight.grad().value(),
+                        norm.bias.grad().value(),
+                        norm.running_mean.value(),
+                        norm.running_var.value()};
+      if (residual) outcome[fused].push_back(add.grad().value());
+      norm.eval();
+      outcome[fused].push_back(fused != 0 ? norm.forward_relu(in, residual ? add : Variable()).value()
+                                          : relu(residual ? norm(in) + add : norm(in)).value());
+    }
+    for (size_t i = 0; i < outcome[0].size(); ++i) {
+      CAPTURE(i);
+      CHECK(outcome[0][i].to_vector<float>() == outcome[1][i].to_vector<float>());
+    }
+  }
 }
 
 TEST_CASE("embedding: rows by number, and their gradients add up") {
