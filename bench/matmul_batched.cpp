@@ -23,8 +23,8 @@ constexpr int64_t kBatch = 64;
 void openblas(const Tensor& a, const Tensor& b, bool turned, const Tensor& c) {
   const int n = static_cast<int>(a.size(1));
   for (int64_t i = 0, at = 0; i < kBatch; ++i, at += n * n)
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, turned ? CblasTrans : CblasNoTrans, n, n, n, 1, a.data<float>() + at, n,
-                b.data<float>() + at, n, 0, c.data<float>() + at, n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, turned ? CblasTrans : CblasNoTrans, n, n, n, 1,
+                a.data<float>() + at, n, b.data<float>() + at, n, 0, c.data<float>() + at, n);
 }
 
 void eigen(const Tensor& a, const Tensor& b, bool turned, const Tensor& c) {
@@ -43,7 +43,8 @@ void eigen(const Tensor& a, const Tensor& b, bool turned, const Tensor& c) {
 
 Case products(int64_t n, bool turned) {
   const double dn = static_cast<double>(n), batch = static_cast<double>(kBatch);
-  return {concat("matmul/batched-64", turned ? "-turned" : "", "/", n), 2 * batch * dn * dn * dn, 12 * batch * dn * dn, [=] {
+  return {concat("matmul/batched-64", turned ? "-turned" : "", "/", n), 2 * batch * dn * dn * dn,
+          12 * batch * dn * dn, [=] {
             Generator g(1);
             const Tensor a = random_normal({kBatch, n, n}, g), b = random_normal({kBatch, n, n}, g);
             const Tensor c = Tensor::empty({kBatch, n, n});
@@ -62,7 +63,8 @@ std::vector<Case> cases(Device device) {
   std::vector<Case> out;
   if (device.is_cuda()) return out;
   for (bool turned : {false, true})
-    for (int64_t n : {8, 12, 16, 17, 24, 31, 32, 33, 40, 48, 57, 64, 80, 96}) out.push_back(products(n, turned));
+    for (int64_t n : {8, 12, 16, 17, 24, 31, 32, 33, 40, 48, 57, 64, 80, 96})
+      out.push_back(products(n, turned));
   return out;
 }
 

@@ -18,8 +18,8 @@ Tensor value_or_none(const Variable& x) { return x.defined() ? x.value() : Tenso
 void set_backward_offset(Gradients& out, const Variable& g, const Variable& x, const Variable& offset,
                          const Variable& mask, const Dims& kernel, const ConvOptions& options) {
   if (!out.needed(1) && !out.needed(2)) return;
-  const auto [doffset, dmask] = deformable_columns_backward_offset(
-      g.value(), x.value(), offset.value(), value_or_none(mask), kernel, options);
+  const auto [doffset, dmask] = deformable_columns_backward_offset(g.value(), x.value(), offset.value(),
+                                                                   value_or_none(mask), kernel, options);
   if (out.needed(1)) out.set(1, Variable(doffset));
   if (out.needed(2)) out.set(2, Variable(dmask));
 }
@@ -32,8 +32,9 @@ Variable deformable_columns(const Variable& x, const Variable& offset, const Var
   return record(
       "deformable_columns",
       deformable_columns(x.value(), offset.value(), value_or_none(mask), kernel, options), {x, offset, mask},
-      [x = Saved(x), offset = Saved(offset), mask = mask.defined() ? std::optional(Saved(mask)) : std::nullopt,
-       kernel, options](const Variable& g, Gradients& out) {
+      [x = Saved(x), offset = Saved(offset),
+       mask = mask.defined() ? std::optional(Saved(mask)) : std::nullopt, kernel,
+       options](const Variable& g, Gradients& out) {
         const Variable m = mask ? (*mask)() : Variable();
         if (out.needed(0))
           out.set(0, deformable_columns_backward_input(g, offset(), m, spatial_extents(x().shape()), kernel,
@@ -50,8 +51,9 @@ Variable deformable_columns_backward_input(const Variable& u, const Variable& of
       "deformable_columns_backward_input",
       deformable_columns_backward_input(u.value(), offset.value(), value_or_none(mask), in, kernel, options),
       {u, offset, mask},
-      [u = Saved(u), offset = Saved(offset), mask = mask.defined() ? std::optional(Saved(mask)) : std::nullopt,
-       kernel, options](const Variable& h, Gradients& out) {
+      [u = Saved(u), offset = Saved(offset),
+       mask = mask.defined() ? std::optional(Saved(mask)) : std::nullopt, kernel,
+       options](const Variable& h, Gradients& out) {
         const Variable m = mask ? (*mask)() : Variable();
         if (out.needed(0)) out.set(0, deformable_columns(h, offset(), m, kernel, options));
         set_backward_offset(out, u(), h, offset(), m, kernel, options);
@@ -69,8 +71,7 @@ Variable deform_conv(const Variable& x, const Variable& offset, const Variable& 
   const Variable columns = deformable_columns(x, offset, mask, kernel, options);
   const int64_t out_channels = weight.shape()[0];
   const Variable y = matmul(reshape(weight, {out_channels, columns.shape()[1]}), columns);
-  const Variable image =
-      reshape(y, {x.shape()[0], out_channels, offset.shape()[2], offset.shape()[3]});
+  const Variable image = reshape(y, {x.shape()[0], out_channels, offset.shape()[2], offset.shape()[3]});
   return bias.defined() ? add(image, reshape(bias, {out_channels, 1, 1})) : image;
 }
 

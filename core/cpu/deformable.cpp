@@ -57,8 +57,7 @@ void deformable_columns(const DeformablePlan& p, DType dtype, void* columns, con
                    samples.data(), masks.data());
       for (int64_t c = 0; c < p.channels; ++c) {
         const T* const plane = static_cast<const T*>(x) + (i * p.channels + c) * p.plane();
-        T* const to =
-            static_cast<T*>(columns) + ((i * p.channels + c) * p.taps() + t) * p.positions() + from;
+        T* const to = static_cast<T*>(columns) + ((i * p.channels + c) * p.taps() + t) * p.positions() + from;
         for (int64_t k = 0; k < n; ++k) to[k] = masks.data()[k] * value_of(samples.data()[k], plane);
       }
     });
@@ -83,7 +82,8 @@ void deformable_columns_backward_input(const DeformablePlan& p, DType dtype, voi
           find_samples(p, i, t, 0, p.positions(), static_cast<const T*>(offset), static_cast<const T*>(mask),
                        samples.data(), masks.data());
           for (int64_t c = first; c < last; ++c) {
-            const T* const from = static_cast<const T*>(g) + ((i * p.channels + c) * p.taps() + t) * p.positions();
+            const T* const from =
+                static_cast<const T*>(g) + ((i * p.channels + c) * p.taps() + t) * p.positions();
             for (int64_t k = 0; k < p.positions(); ++k) {
               const DeformableSample<T>& s = samples.data()[k];
               const T share = masks.data()[k] * from[k];

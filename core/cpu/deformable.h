@@ -53,10 +53,12 @@ struct DeformableSample {
 template <class T>
 TENON_HD DeformableSample<T> deformable_sample(const DeformablePlan& p, int64_t tap, int64_t position, T down,
                                                T right) {
-  const T y = static_cast<T>(position / p.out[1] * p.stride[0] - p.padding[0] +
-                             tap / p.kernel[1] * p.dilation[0]) + down;
-  const T x = static_cast<T>(position % p.out[1] * p.stride[1] - p.padding[1] +
-                             tap % p.kernel[1] * p.dilation[1]) + right;
+  const T y =
+      static_cast<T>(position / p.out[1] * p.stride[0] - p.padding[0] + tap / p.kernel[1] * p.dilation[0]) +
+      down;
+  const T x =
+      static_cast<T>(position % p.out[1] * p.stride[1] - p.padding[1] + tap % p.kernel[1] * p.dilation[1]) +
+      right;
   DeformableSample<T> s{0, T(0), T(0), 0, p.in[1]};
   if (!(y > T(-1) && y < static_cast<T>(p.in[0]) && x > T(-1) && x < static_cast<T>(p.in[1]))) return s;
   const T top = std::floor(y), left = std::floor(x);

@@ -1,22 +1,56 @@
 // Sorting and running sums along one axis: line by line, lines in parallel.
 #include <algorithm>
+#include <limits>
 #include <type_traits>
-#include <vector>
 
 #include "core/cpu/index.h"
+#include "core/cpu/scratch.h"
+#include "core/cpu/sort.h"
 #include "core/cpu/walk.h"
 
 namespace tenon::cpu {
 namespace {
 
-template <class T, bool kDescending>
-void sort_line(std::vector<Item<T>>& line, int64_t wanted) {
-  const auto before = [](const Item<T>& x, const Item<T>& y) { return sorts_before(x, y, kDescending); };
-  auto end = line.begin() + wanted;
-  if (wanted == 0) return;
-  if (end != line.end()) std::nth_element(line.begin(), end - 1, line.end(), before);
-  std::sort(line.begin(), end, before);
-}
+// The first `wanted` of a line in sorted order, where it lies in memory `step` apart.
+template <class Key, class T>
+class LineSorter {
+ public:
+  LineSorter(int64_t count, int64_t wanted)
+      : count_(count),
+        wanted_(wanted),
+        selects_(wanted <= count / 8),
+        line_(count),
+        entries_(selects_ ? select_room(wanted) : count),
+        other_(selects_ ? 0 : count) {}
+
+  /// Calls `f(i, value, position)` for i in [0, wanted).
+  template <class F>
+  void operator()(const T* from, int64_t step, bool descending, F&& f) {
+    if (wanted_ == 0) return;
+    if (step != 1) {
+      for (int64_t i = 0; i < count_; ++i) line_.data()[i] = from[i * step];
+      from = line_.data();
+    }
+    KeyAt<Key>* sorted = entries_.data();
+    if (selects_) {
+      select_first(from, count_, wanted_, descending, sorted);
+    } else {
+      for (int64_t i = 0; i < count_; ++i)
+        sorted[i] = {static_cast<Key>(i), order_key<Key>(from[i], descending)};
+      sorted = radix_sort(sorted, other_.data(), count_);
+    }
+    for (int64_t i = 0; i < wanted_; ++i) {
+      const auto at = static_cast<int64_t>(sorted[i].at);
+      f(i, from[at], at);
+    }
+  }
+
+ private:
+  const int64_t count_, wanted_;
+  const bool selects_;
+  Scratch<T> line_;
+  Scratch<KeyAt<Key>> entries_, other_;
+};
 
 }  // namespace
 
@@ -26,20 +60,22 @@ void sort(const Lines<3>& lines, bool descending, DType dtype, void* values, int
   const int64_t wanted = lines.count[0], count = lines.count[2];
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
-    walk(lines.starts, grain_for_flops(64 * count), [&](const int64_t(&offset)[3], int64_t n) {
-      std::vector<Item<T>> line(static_cast<size_t>(count));
-      for (int64_t l = 0; l < n; ++l) {
-        T* value = static_cast<T*>(values) + offset[0] + l * lines.starts.stride[0][inner];
-        int64_t* at = indices + offset[1] + l * lines.starts.stride[1][inner];
-        const T* from = static_cast<const T*>(x) + offset[2] + l * lines.starts.stride[2][inner];
-        for (int64_t i = 0; i < count; ++i) line[static_cast<size_t>(i)] = {from[i * lines.step[2]], i};
-        descending ? sort_line<T, true>(line, wanted) : sort_line<T, false>(line, wanted);
-        for (int64_t i = 0; i < wanted; ++i) {
-          value[i * lines.step[0]] = line[static_cast<size_t>(i)].value;
-          at[i * lines.step[1]] = line[static_cast<size_t>(i)].at;
+    auto run = [&](auto key) {
+      walk(lines.starts, grain_for_flops(16 * count), [&](const int64_t(&offset)[3], int64_t n) {
+        LineSorter<decltype(key), T> sorter(count, wanted);
+        for (int64_t l = 0; l < n; ++l) {
+          T* const value = static_cast<T*>(values) + offset[0] + l * lines.starts.stride[0][inner];
+          int64_t* const at = indices + offset[1] + l * lines.starts.stride[1][inner];
+          const T* const from = static_cast<const T*>(x) + offset[2] + l * lines.starts.stride[2][inner];
+          sorter(from, lines.step[2], descending, [&](int64_t i, T v, int64_t position) {
+            value[i * lines.step[0]] = v;
+            at[i * lines.step[1]] = position;
+          });
         }
-      }
-    });
+      });
+    };
+    if (sizeof(T) == 8 || count > std::numeric_limits<uint32_t>::max()) return run(uint64_t{});
+    if constexpr (sizeof(T) <= 4) run(uint32_t{});
   });
 }
 

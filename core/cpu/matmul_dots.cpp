@@ -41,7 +41,8 @@ HWY_INLINE void store_sums(D d, const hn::Vec<D> (&acc)[kColumns], T* to) {
   const hn::CappedTag<T, 16 / sizeof(T)> block;
   if constexpr (kColumns == 4 && sizeof(T) == 4) {
     const hn::Repartition<double, D> pairs;
-    const auto low = hn::BitCast(pairs, halved(acc[0], acc[1])), high = hn::BitCast(pairs, halved(acc[2], acc[3]));
+    const auto low = hn::BitCast(pairs, halved(acc[0], acc[1])),
+               high = hn::BitCast(pairs, halved(acc[2], acc[3]));
     const auto sums = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, low, high)),
                               hn::BitCast(d, hn::InterleaveUpper(pairs, low, high)));
     hn::StoreU(sum_of_blocks(d, sums), block, to);

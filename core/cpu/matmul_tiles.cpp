@@ -136,7 +136,8 @@ TileColumns<T> columns_of(int64_t m, int64_t panels, int64_t columns) {
 }  // namespace
 
 template <class T>
-TileProduct<T>::TileProduct(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T> b, int64_t c_row)
+TileProduct<T>::TileProduct(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T> b,
+                            int64_t c_row)
     : k_(k), a_row_(a.row), a_column_(a.column), b_row_(b.row), b_column_(b.column), c_row_(c_row) {
   // Rows of B a page and more apart: a panel of them needs a TLB entry for each.
   const bool far_apart = b.row * static_cast<int64_t>(sizeof(T)) >= 4096 && k > 64;

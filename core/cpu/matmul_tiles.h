@@ -10,11 +10,11 @@ template <class T>
 struct TileColumns {
   struct Arguments;
   using Function = void (*)(const Arguments&);
-  int64_t panels = 0, columns = 0;    ///< so many panels of so many columns
-  int64_t last = 0;                   ///< lanes of the last vector that are in C
-  int64_t width = 0;                  ///< elements of a row of a copied panel
-  int64_t tiles = 0, taller = 0;      ///< of a panel; the first `taller` have a row more
-  int64_t height = 0;                 ///< of the other tiles
+  int64_t panels = 0, columns = 0;  ///< so many panels of so many columns
+  int64_t last = 0;                 ///< lanes of the last vector that are in C
+  int64_t width = 0;                ///< elements of a row of a copied panel
+  int64_t tiles = 0, taller = 0;    ///< of a panel; the first `taller` have a row more
+  int64_t height = 0;               ///< of the other tiles
   Function taller_tile = nullptr, tile = nullptr;
 };
 

@@ -27,8 +27,8 @@ HWY_INLINE hn::Vec<D> load_blocks(D d, const float* x, int64_t step) {
 // to[k * width + n] = x[n * step + k] for 4 values of k and as many of n as a vector has lanes.
 template <class D>
 HWY_INLINE void turn_round(D d, float* to, int64_t width, const float* x, int64_t step) {
-  const auto a = load_blocks(d, x, step), b = load_blocks(d, x + step, step), c = load_blocks(d, x + 2 * step, step),
-             e = load_blocks(d, x + 3 * step, step);
+  const auto a = load_blocks(d, x, step), b = load_blocks(d, x + step, step),
+             c = load_blocks(d, x + 2 * step, step), e = load_blocks(d, x + 3 * step, step);
   const auto low_even = hn::InterleaveLower(d, a, c), low_odd = hn::InterleaveLower(d, b, e);
   const auto high_even = hn::InterleaveUpper(d, a, c), high_odd = hn::InterleaveUpper(d, b, e);
   hn::StoreU(hn::InterleaveLower(d, low_even, low_odd), d, to);
@@ -59,7 +59,8 @@ inline void copy_turned(float* to, int64_t width, const float* x, int64_t n_step
       constexpr int64_t lanes = hn::MaxLanes(decltype(d)());
       for (; n + lanes <= columns; n += lanes) {
         int64_t i = k;
-        for (; i + 4 <= k + some; i += 4) turn_round(d, to + i * width + n, width, x + i + n * n_step, n_step);
+        for (; i + 4 <= k + some; i += 4)
+          turn_round(d, to + i * width + n, width, x + i + n * n_step, n_step);
         copy_strided(to + i * width + n, width, x + i + n * n_step, 1, n_step, k + some - i, lanes);
       }
     };
@@ -74,7 +75,8 @@ inline void copy_turned(float* to, int64_t width, const float* x, int64_t n_step
 /// Fills a panel from a matrix of any steps: to[k * width + n] = x[k * row + n * column] for k < rows, n <
 /// columns, and 0 for the n up to `width`.
 template <class T>
-void fill_panel(T* to, int64_t width, const T* x, int64_t row, int64_t column, int64_t rows, int64_t columns) {
+void fill_panel(T* to, int64_t width, const T* x, int64_t row, int64_t column, int64_t rows,
+                int64_t columns) {
   if (column == 1) {
     for (int64_t k = 0; k < rows; ++k) std::copy_n(x + k * row, columns, to + k * width);
   } else if (sizeof(T) == 4 && row == 1) {

@@ -10,8 +10,9 @@ namespace tenon {
 namespace {
 
 // The plan for images of `in`, and checks of all but x and g.
-DeformablePlan make_plan(const char* op, int64_t images, int64_t channels, const Dims& in, const Tensor& offset,
-                         const Tensor& mask, const Dims& kernel, const ConvOptions& options) {
+DeformablePlan make_plan(const char* op, int64_t images, int64_t channels, const Dims& in,
+                         const Tensor& offset, const Tensor& mask, const Dims& kernel,
+                         const ConvOptions& options) {
   TENON_CHECK(offset.defined(), op, ": undefined offset");
   TENON_CHECK(is_floating(offset.dtype()), op, ": expects float32 or float64, got ", offset.str());
   TENON_CHECK(in.rank() == 2, op, ": expects images of two extents, got ", in);

@@ -144,8 +144,8 @@ __global__ void __launch_bounds__(kLinearThreads)
 
 }  // namespace
 
-void deformable_columns(const DeformablePlan& p, DType dtype, void* columns, const void* x, const void* offset,
-                        const void* mask) {
+void deformable_columns(const DeformablePlan& p, DType dtype, void* columns, const void* x,
+                        const void* offset, const void* mask) {
   const int64_t samples = p.images * p.samples();
   visit_floating("deformable_columns", dtype, [&](auto tag) {
     using T = decltype(tag);
@@ -168,8 +168,8 @@ void deformable_columns_backward_offset(const DeformablePlan& p, DType dtype, vo
     const auto run = [&](T* to_offset, T* to_mask) {
       visit_index(samples, [&](auto index) {
         launch("deformable_backward_offset", backward_offset_kernel<decltype(index), T>,
-               linear_grid("deformable_backward_offset", samples, p.channels, channels), {kLinearThreads}, 0, p, channels,
-               to_offset, to_mask, static_cast<const T*>(g), static_cast<const T*>(x),
+               linear_grid("deformable_backward_offset", samples, p.channels, channels), {kLinearThreads}, 0,
+               p, channels, to_offset, to_mask, static_cast<const T*>(g), static_cast<const T*>(x),
                static_cast<const T*>(offset), static_cast<const T*>(mask));
       });
     };
@@ -185,7 +185,8 @@ void deformable_columns_backward_offset(const DeformablePlan& p, DType dtype, vo
 void deformable_columns_backward_input(const DeformablePlan& p, DType dtype, void* dx, const void* g,
                                        const void* offset, const void* mask) {
   const int64_t samples = p.images * p.samples(), items = p.images * p.plane();
-  TENON_CHECK(4 * p.samples() <= 0x7fffffff, "deformable_columns_backward_input: the CUDA kernel expects fewer ",
+  TENON_CHECK(4 * p.samples() <= 0x7fffffff,
+              "deformable_columns_backward_input: the CUDA kernel expects fewer ",
               "than 2^29 taps times positions in an image, got ", p.samples());
   Loop<1> images = count_to(p.images);
   images.stride[0][0] = 4 * p.samples();
@@ -201,8 +202,8 @@ void deformable_columns_backward_input(const DeformablePlan& p, DType dtype, voi
     const Buckets corners(images, 0, 1, 4 * p.samples(), p.plane() + 1, elements.as<const int64_t>());
     visit_index(items, [&](auto index) {
       launch("deformable_backward_input", backward_input_kernel<decltype(index), T>,
-             linear_grid("deformable_backward_input", items, p.channels, kInputChannels), {kLinearThreads}, 0, p,
-             corners.view(), static_cast<T*>(dx), static_cast<const T*>(g), weights.as<const T>());
+             linear_grid("deformable_backward_input", items, p.channels, kInputChannels), {kLinearThreads}, 0,
+             p, corners.view(), static_cast<T*>(dx), static_cast<const T*>(g), weights.as<const T>());
     });
   });
 }

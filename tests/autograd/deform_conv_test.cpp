@@ -23,8 +23,8 @@ struct Operands {
         bias(random_normal({4}, generator, 0, 1, float64)) {}
 };
 
-Tensor run(const Tensor& x, const Tensor& offset, const Tensor& mask, const Tensor& weight, const Tensor& bias,
-           const ConvOptions& options) {
+Tensor run(const Tensor& x, const Tensor& offset, const Tensor& mask, const Tensor& weight,
+           const Tensor& bias, const ConvOptions& options) {
   const auto variable = [](const Tensor& t) { return t.defined() ? Variable(t) : Variable(); };
   return deform_conv(Variable(x), Variable(offset), variable(mask), Variable(weight), variable(bias), options)
       .value();
@@ -40,7 +40,8 @@ TEST_CASE("deform_conv: offsets of zero are the plain convolution, masks of a ha
   const Tensor zero = Tensor::zeros({2, 18, plain.size(2), plain.size(3)}, float64);
   CHECK(largest_difference(run(o.x, zero, {}, o.weight, o.bias, options), plain) < 1e-12);
   const Tensor half = Tensor::full({2, 9, plain.size(2), plain.size(3)}, 0.5, float64);
-  CHECK(largest_difference(run(o.x, zero, half, o.weight, {}, options), affine(conv(o.x, o.weight, {}, options), 0.5, 0)) < 1e-12);
+  CHECK(largest_difference(run(o.x, zero, half, o.weight, {}, options),
+                           affine(conv(o.x, o.weight, {}, options), 0.5, 0)) < 1e-12);
 }
 
 TEST_CASE("deform_conv: whole offsets shift the image") {

@@ -24,8 +24,8 @@ struct DeformCase {
   Shape mask() const { return {images, taps(), out(0), out(1)}; }
   Shape columns() const { return {images, channels * taps(), positions()}; }
   std::string label() const {
-    return concat("x ", x(), " kernel ", kernel, " stride ", stride, " padding ", padding, " dilation ", dilation,
-                  with_mask ? " mask" : "");
+    return concat("x ", x(), " kernel ", kernel, " stride ", stride, " padding ", padding, " dilation ",
+                  dilation, with_mask ? " mask" : "");
   }
 };
 
@@ -59,10 +59,12 @@ void for_each_corner(const DeformCase& c, const Array& offset, F&& f) {
     for (int64_t t = 0; t < c.taps(); ++t)
       for (int64_t p = 0; p < c.positions(); ++p) {
         const int64_t at = (n * c.taps() + t) * 2 * c.positions() + p;
-        const double y = static_cast<double>(p / c.out(1) * c.stride[0] - c.padding[0] +
-                                             t / c.kernel[1] * c.dilation[0]) + offset[at];
-        const double x = static_cast<double>(p % c.out(1) * c.stride[1] - c.padding[1] +
-                                             t % c.kernel[1] * c.dilation[1]) + offset[at + c.positions()];
+        const double y =
+            static_cast<double>(p / c.out(1) * c.stride[0] - c.padding[0] + t / c.kernel[1] * c.dilation[0]) +
+            offset[at];
+        const double x =
+            static_cast<double>(p % c.out(1) * c.stride[1] - c.padding[1] + t % c.kernel[1] * c.dilation[1]) +
+            offset[at + c.positions()];
         for (int64_t h = 0; h < c.in[0]; ++h)
           for (int64_t w = 0; w < c.in[1]; ++w) {
             const double down = y - static_cast<double>(h), right = x - static_cast<double>(w);
@@ -109,10 +111,11 @@ std::vector<Case> columns_cases(Draw& d) {
     c.variables = [call](const Variables& in) { return Variables{call(in)}; };
     c.reference = [size](const Arrays& in) {
       Array columns(size.columns());
-      for_each_corner(size, in[1], [&](int64_t to, int64_t x, int64_t n, int64_t t, int64_t p, double down,
-                                       double right) {
-        columns[to] += mask_of(size, mask_in(size, in), n, t, p) * tent(down) * tent(right) * in[0][x];
-      });
+      for_each_corner(size, in[1],
+                      [&](int64_t to, int64_t x, int64_t n, int64_t t, int64_t p, double down, double right) {
+                        columns[to] +=
+                            mask_of(size, mask_in(size, in), n, t, p) * tent(down) * tent(right) * in[0][x];
+                      });
       return Arrays{columns};
     };
     cases.push_back(c);
@@ -134,10 +137,11 @@ std::vector<Case> backward_input_cases(Draw& d) {
     c.variables = [call](const Variables& in) { return Variables{call(in)}; };
     c.reference = [size](const Arrays& in) {
       Array dx(size.x());
-      for_each_corner(size, in[1], [&](int64_t from, int64_t x, int64_t n, int64_t t, int64_t p, double down,
-                                       double right) {
-        dx[x] += mask_of(size, mask_in(size, in), n, t, p) * tent(down) * tent(right) * in[0][from];
-      });
+      for_each_corner(
+          size, in[1],
+          [&](int64_t from, int64_t x, int64_t n, int64_t t, int64_t p, double down, double right) {
+            dx[x] += mask_of(size, mask_in(size, in), n, t, p) * tent(down) * tent(right) * in[0][from];
+          });
       return Arrays{dx};
     };
     cases.push_back(c);
@@ -158,14 +162,15 @@ std::vector<Case> backward_offset_cases(Draw& d) {
     };
     c.reference = [size](const Arrays& in) {
       Array doffset(size.offset()), dmask(size.mask());
-      for_each_corner(size, in[2], [&](int64_t from, int64_t x, int64_t n, int64_t t, int64_t p, double down,
-                                       double right) {
-        const int64_t at = (n * size.taps() + t) * 2 * size.positions() + p;
-        const double product = in[0][from] * in[1][x], m = mask_of(size, mask_in(size, in), n, t, p);
-        doffset[at] += m * slope(down) * tent(right) * product;
-        doffset[at + size.positions()] += m * tent(down) * slope(right) * product;
-        dmask[(n * size.taps() + t) * size.positions() + p] += tent(down) * tent(right) * product;
-      });
+      for_each_corner(
+          size, in[2],
+          [&](int64_t from, int64_t x, int64_t n, int64_t t, int64_t p, double down, double right) {
+            const int64_t at = (n * size.taps() + t) * 2 * size.positions() + p;
+            const double product = in[0][from] * in[1][x], m = mask_of(size, mask_in(size, in), n, t, p);
+            doffset[at] += m * slope(down) * tent(right) * product;
+            doffset[at + size.positions()] += m * tent(down) * slope(right) * product;
+            dmask[(n * size.taps() + t) * size.positions() + p] += tent(down) * tent(right) * product;
+          });
       return size.with_mask ? Arrays{doffset, dmask} : Arrays{doffset};
     };
     cases.push_back(c);
@@ -178,27 +183,36 @@ template <class F>
 std::vector<Refusal> deform_refusals(const std::string& op, F&& call) {
   const Tensor offset = Tensor::zeros({1, 8, 2, 2}), mask = Tensor::zeros({1, 4, 2, 2});
   const Dims kernel{2, 2};
-  return {{"undefined offset", [=] { call(Tensor(), mask, kernel, ConvOptions{}); }, {op, "undefined offset"}},
-          {"offset",
-           [=] { call(Tensor::zeros({1, 8, 2, 3}), mask, kernel, ConvOptions{}); },
-           {op, "[1, 8, 2, 2]", "[1, 8, 2, 3]"}},
-          {"mask",
-           [=] { call(offset, Tensor::zeros({1, 8, 2, 2}), kernel, ConvOptions{}); },
-           {op, "[1, 4, 2, 2]", "[1, 8, 2, 2]"}},
-          {"dtype of the mask",
-           [=] { call(offset, mask.to(float64), kernel, ConvOptions{}); },
-           {op, "float32", "float64"}},
-          {"dtype of x",
-           [=] { call(offset.to(float64), mask.to(float64), kernel, ConvOptions{}); },
-           {op, "float32", "float64"}},
-          {"integers", [=] { call(offset.to(int32), mask.to(int32), kernel, ConvOptions{}); }, {op, "int32"}},
-          {"kernel", [=] { call(offset, mask, Dims{0, 2}, ConvOptions{}); }, {op, "two extents"}},
-          {"too large", [=] { call(offset, mask, Dims{4, 1}, ConvOptions{}); }, {op, "larger than the input"}},
-          {"groups",
-           [=] {
-             call(offset, mask, kernel, ConvOptions{.groups = 2});
-           },
-           {op, "one group"}}};
+  return {
+      {"undefined offset", [=] { call(Tensor(), mask, kernel, ConvOptions{}); }, {op, "undefined offset"}},
+      {"offset",
+       [=] {
+         call(Tensor::zeros({1, 8, 2, 3}), mask, kernel, ConvOptions{});
+       },
+       {op, "[1, 8, 2, 2]", "[1, 8, 2, 3]"}},
+      {"mask",
+       [=] {
+         call(offset, Tensor::zeros({1, 8, 2, 2}), kernel, ConvOptions{});
+       },
+       {op, "[1, 4, 2, 2]", "[1, 8, 2, 2]"}},
+      {"dtype of the mask",
+       [=] { call(offset, mask.to(float64), kernel, ConvOptions{}); },
+       {op, "float32", "float64"}},
+      {"dtype of x",
+       [=] { call(offset.to(float64), mask.to(float64), kernel, ConvOptions{}); },
+       {op, "float32", "float64"}},
+      {"integers", [=] { call(offset.to(int32), mask.to(int32), kernel, ConvOptions{}); }, {op, "int32"}},
+      {"kernel",
+       [=] {
+         call(offset, mask, Dims{0, 2}, ConvOptions{});
+       },
+       {op, "two extents"}},
+      {"too large",
+       [=] {
+         call(offset, mask, Dims{4, 1}, ConvOptions{});
+       },
+       {op, "larger than the input"}},
+      {"groups", [=] { call(offset, mask, kernel, ConvOptions{.groups = 2}); }, {op, "one group"}}};
 }
 
 const Register columns_row({
@@ -207,11 +221,10 @@ const Register columns_row({
     .refusals =
         [] {
           const std::string op = "deformable_columns";
-          std::vector<Refusal> all =
-              deform_refusals(op, [](const Tensor& offset, const Tensor& mask, const Dims& kernel,
-                                     const ConvOptions& options) {
-                deformable_columns(Tensor::zeros({1, 1, 3, 3}), offset, mask, kernel, options);
-              });
+          std::vector<Refusal> all = deform_refusals(op, [](const Tensor& offset, const Tensor& mask,
+                                                            const Dims& kernel, const ConvOptions& options) {
+            deformable_columns(Tensor::zeros({1, 1, 3, 3}), offset, mask, kernel, options);
+          });
           const Tensor offset = Tensor::zeros({1, 8, 2, 2});
           all.push_back({"undefined x",
                          [=] {
@@ -235,31 +248,27 @@ const Register backward_input_row({
     .refusals =
         [] {
           const std::string op = "deformable_columns_backward_input";
-          std::vector<Refusal> all =
-              deform_refusals(op, [](const Tensor& offset, const Tensor& mask, const Dims& kernel,
-                                     const ConvOptions& options) {
-                deformable_columns_backward_input(Tensor::zeros({1, 4, 4}), offset, mask, {3, 3}, kernel, options);
-              });
+          std::vector<Refusal> all = deform_refusals(op, [](const Tensor& offset, const Tensor& mask,
+                                                            const Dims& kernel, const ConvOptions& options) {
+            deformable_columns_backward_input(Tensor::zeros({1, 4, 4}), offset, mask, {3, 3}, kernel,
+                                              options);
+          });
           const Tensor offset = Tensor::zeros({1, 8, 2, 2});
           const auto call = [offset](const Tensor& g, const Dims& in) {
             deformable_columns_backward_input(g, offset, {}, in, {2, 2});
           };
-          all.push_back({"undefined g",
-                         [=] {
-                           call({}, {3, 3});
-                         },
-                         {op, "undefined g"}});
-          all.push_back({"rank",
-                         [=] {
-                           call(Tensor::zeros({4, 4}), {3, 3});
-                         },
-                         {op, "[4, 4]"}});
+          all.push_back({"undefined g", [=] { call({}, {3, 3}); }, {op, "undefined g"}});
+          all.push_back({"rank", [=] { call(Tensor::zeros({4, 4}), {3, 3}); }, {op, "[4, 4]"}});
           all.push_back({"columns",
                          [=] {
                            call(Tensor::zeros({1, 6, 4}), {3, 3});
                          },
                          {op, "[1, 4, 4]", "[1, 6, 4]"}});
-          all.push_back({"extents", [=] { call(Tensor::zeros({1, 4, 4}), {3}); }, {op, "two extents", "[3]"}});
+          all.push_back({"extents",
+                         [=] {
+                           call(Tensor::zeros({1, 4, 4}), {3});
+                         },
+                         {op, "two extents", "[3]"}});
           return all;
         },
     .tolerance = 1e-5,
@@ -272,20 +281,22 @@ const Register backward_offset_row({
     .refusals =
         [] {
           const std::string op = "deformable_columns_backward_offset";
-          std::vector<Refusal> all =
-              deform_refusals(op, [](const Tensor& offset, const Tensor& mask, const Dims& kernel,
-                                     const ConvOptions& options) {
-                deformable_columns_backward_offset(Tensor::zeros({1, 4, 4}), Tensor::zeros({1, 1, 3, 3}), offset,
-                                                   mask, kernel, options);
-              });
+          std::vector<Refusal> all = deform_refusals(op, [](const Tensor& offset, const Tensor& mask,
+                                                            const Dims& kernel, const ConvOptions& options) {
+            deformable_columns_backward_offset(Tensor::zeros({1, 4, 4}), Tensor::zeros({1, 1, 3, 3}), offset,
+                                               mask, kernel, options);
+          });
           const Tensor offset = Tensor::zeros({1, 8, 2, 2}), x = Tensor::zeros({1, 1, 3, 3});
           const auto call = [offset](const Tensor& g, const Tensor& image) {
             deformable_columns_backward_offset(g, image, offset, {}, {2, 2});
           };
           all.push_back({"undefined g", [=] { call({}, x); }, {op, "undefined g"}});
           all.push_back({"undefined x", [=] { call(Tensor::zeros({1, 4, 4}), {}); }, {op, "undefined x"}});
-          all.push_back(
-              {"columns", [=] { call(Tensor::zeros({1, 6, 4}), x); }, {op, "[1, 4, 4]", "[1, 6, 4]"}});
+          all.push_back({"columns",
+                         [=] {
+                           call(Tensor::zeros({1, 6, 4}), x);
+                         },
+                         {op, "[1, 4, 4]", "[1, 6, 4]"}});
           return all;
         },
     .tolerance = 1e-5,

@@ -21,7 +21,8 @@ std::vector<T> naive(const Tensor& a, const Tensor& b) {
   for (int64_t i = 0; i < m; ++i)
     for (int64_t l = 0; l < k; ++l)
       for (int64_t j = 0; j < n; ++j)
-        out[static_cast<size_t>(i * n + j)] += x[static_cast<size_t>(i * k + l)] * y[static_cast<size_t>(l * n + j)];
+        out[static_cast<size_t>(i * n + j)] +=
+            x[static_cast<size_t>(i * k + l)] * y[static_cast<size_t>(l * n + j)];
   return out;
 }
 
@@ -62,8 +63,9 @@ TEST_CASE("matmul: exact at every extent up to 100, in every layout") {
 
 TEST_CASE("matmul: exact where the kernels change: few rows, long sums, rows of B pages apart, pieces") {
   Generator generator(2);
-  const Shape shapes[] = {{1, 300, 784}, {5, 33, 257},  {24, 40, 784}, {25, 40, 784},  {300, 1, 784}, {33, 1100, 70},
-                          {3, 5, 2100},  {70, 9, 2100}, {40, 700, 300}, {700, 40, 300}, {1, 2000, 600}};
+  const Shape shapes[] = {{1, 300, 784},  {5, 33, 257},   {24, 40, 784}, {25, 40, 784},
+                          {300, 1, 784},  {33, 1100, 70}, {3, 5, 2100},  {70, 9, 2100},
+                          {40, 700, 300}, {700, 40, 300}, {1, 2000, 600}};
   for (const Shape& s : shapes) {
     check_product<float>(s[0], s[1], s[2], generator);
     check_product<double>(s[0], s[1], s[2], generator);
@@ -76,7 +78,8 @@ TEST_CASE("matmul: a batch gives the bits of its items") {
     const Tensor a = random_normal({5, s[0], s[2]}, generator), b = random_normal({5, s[1], s[2]}, generator);
     const Tensor c = matmul(a, b.t());
     for (int64_t i = 0; i < 5; ++i)
-      CHECK(c.select(0, i).to_vector<float>() == matmul(a.select(0, i), b.select(0, i).t()).to_vector<float>());
+      CHECK(c.select(0, i).to_vector<float>() ==
+            matmul(a.select(0, i), b.select(0, i).t()).to_vector<float>());
   }
 }
 

@@ -28,7 +28,8 @@ TEST_CASE("cuda kernels: deformable columns of many channels") {
         return deformable_columns(t, there(offset, t), there(mask, t), kernel, options);
       });
       check_on_both("deformable_backward_input", g, [&](const Tensor& t) {
-        return deformable_columns_backward_input(t, there(offset, t), there(mask, t), {6, 5}, kernel, options);
+        return deformable_columns_backward_input(t, there(offset, t), there(mask, t), {6, 5}, kernel,
+                                                 options);
       });
       const auto backward = [&](const Tensor& t) {
         return deformable_columns_backward_offset(t, there(x, t), there(offset, t), there(mask, t), kernel,
