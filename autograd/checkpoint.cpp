@@ -102,7 +102,7 @@ std::vector<Variable> checkpoint(const VariableFunction& segment, const std::vec
     }
   }
   for (const Tensor& output : outputs) rerun.shapes.push_back(output.shape());
-  return record_many("checkpoint", std::move(outputs), all, std::move(rerun));
+  return record_many("checkpoint", outputs, all, std::move(rerun));
 }
 
 bool recomputing() { return running_again; }

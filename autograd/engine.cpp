@@ -76,7 +76,7 @@ class Walk {
   // [/run]
 
  private:
-  using Grads = std::vector<Variable, PoolAllocator<Variable>>;
+  using Grads = PoolVector<Variable>;
   struct Target {
     int output;
     Variable gradient;

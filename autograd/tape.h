@@ -25,8 +25,8 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/pool.h"
 #include "autograd/variable.h"
+#include "core/pool.h"
 
 namespace tenon {
 
@@ -54,7 +54,7 @@ class Node : public std::enable_shared_from_this<Node> {
   const char* op() const { return op_; }
   /// Grows with time; a node's inputs always have smaller numbers. Leaves have 0.
   uint64_t sequence() const { return sequence_; }
-  const std::vector<Edge, PoolAllocator<Edge>>& edges() const { return edges_; }
+  const PoolVector<Edge>& edges() const { return edges_; }
   int outputs() const { return outputs_; }
   /// Sets the gradients of the inputs from those of the outputs.
   virtual void apply(std::span<const Variable> output_grads, Gradients& input_grads) = 0;
@@ -64,7 +64,7 @@ class Node : public std::enable_shared_from_this<Node> {
   /// Reason why the gradient cannot be differentiated again, or null.
   const char* once_reason = nullptr;
   /// Tensors of outputs that the rule asked to keep (see Gradients::output).
-  std::vector<std::pair<Tensor, uint64_t>> kept_outputs;
+  PoolVector<std::pair<Tensor, uint64_t>> kept_outputs;
   /// Hooks on outputs: (output, hook).
   std::vector<std::pair<int, Variable::Hook>> hooks;
 
@@ -72,7 +72,7 @@ class Node : public std::enable_shared_from_this<Node> {
   const char* op_;
   uint64_t sequence_;
   int outputs_;
-  std::vector<Edge, PoolAllocator<Edge>> edges_;
+  PoolVector<Edge> edges_;
 
   friend struct Recorder;
 };
@@ -224,9 +224,9 @@ Variable record(const char* op, Tensor output, std::span<const Variable> inputs,
 /// where the gradient of an output that nobody used is undefined. Outputs of integer dtype come back without
 /// history.
 template <class Rule>
-std::vector<Variable> record_many(const char* op, std::vector<Tensor> outputs,
-                                  std::span<const Variable> inputs, Rule&& rule, Keep keep = {}) {
-  std::vector<Variable> result;
+PoolVector<Variable> record_many(const char* op, std::span<const Tensor> outputs,
+                                 std::span<const Variable> inputs, Rule&& rule, Keep keep = {}) {
+  PoolVector<Variable> result;
   result.reserve(outputs.size());
   std::shared_ptr<Node> node;
   if (Recorder::wanted(inputs)) {
@@ -235,11 +235,17 @@ std::vector<Variable> record_many(const char* op, std::vector<Tensor> outputs,
       for (const Tensor& output : outputs) node->kept_outputs.emplace_back(output, output.version());
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
-    bool differentiable = node != nullptr && is_floating(outputs[i].dtype());
-    result.push_back(differentiable ? Recorder::attach(node, std::move(outputs[i]), static_cast<int>(i))
-                                    : Recorder::plain(std::move(outputs[i])));
+    const bool differentiable = node != nullptr && is_floating(outputs[i].dtype());
+    result.push_back(differentiable ? Recorder::attach(node, outputs[i], static_cast<int>(i))
+                                    : Recorder::plain(outputs[i]));
   }
   return result;
+}
+template <class Rule>
+PoolVector<Variable> record_many(const char* op, std::initializer_list<Tensor> outputs,
+                                 std::span<const Variable> inputs, Rule&& rule, Keep keep = {}) {
+  return record_many(op, std::span<const Tensor>(outputs.begin(), outputs.size()), inputs,
+                     std::forward<Rule>(rule), keep);
 }
 
 }  // namespace tenon

@@ -16,7 +16,7 @@ std::atomic<uint64_t> next_sequence = 1;
 
 // [bury]
 // Chains of nodes are freed one after another here: left to recursion, a long chain would overflow the stack.
-thread_local std::vector<std::shared_ptr<Node>>* graveyard = nullptr;
+thread_local PoolVector<std::shared_ptr<Node>>* graveyard = nullptr;
 
 void bury(std::shared_ptr<Node> node) {
   if (node == nullptr || node.use_count() > 1) return;
@@ -24,7 +24,7 @@ void bury(std::shared_ptr<Node> node) {
     graveyard->push_back(std::move(node));
     return;
   }
-  std::vector<std::shared_ptr<Node>> pending;
+  PoolVector<std::shared_ptr<Node>> pending;
   graveyard = &pending;
   pending.push_back(std::move(node));
   while (!pending.empty()) {

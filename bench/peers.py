@@ -57,6 +57,25 @@ def train(model, input_shape, kind, hoyer=False):
     return step
 
 
+def perceptron(kind):
+    """A training step of 16-16-16-1 on one sample, eager: what an op costs beside its arithmetic."""
+    layers = [torch.nn.Linear(16, 16), torch.nn.ReLU(), torch.nn.Linear(16, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1)]
+    model = torch.nn.Sequential(*layers).to(DEVICE)
+    x, y = torch.randn(1, 16, device=DEVICE), torch.randn(1, 1, device=DEVICE)
+    ways = {"sgd": lambda: torch.optim.SGD(model.parameters(), lr=1e-2, foreach=False),
+            "sgd-fused": lambda: torch.optim.SGD(model.parameters(), lr=1e-2, fused=True),
+            "adam": lambda: torch.optim.Adam(model.parameters(), lr=1e-3, foreach=False),
+            "adam-fused": lambda: torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)}
+    optimizer = ways[kind]()
+
+    def step():
+        optimizer.zero_grad()
+        F.mse_loss(model(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
 def lenet_300_100():
     return torch.nn.Sequential(
         torch.nn.Linear(784, 300), torch.nn.ReLU(), torch.nn.Linear(300, 100), torch.nn.ReLU(), torch.nn.Linear(100, 10))
@@ -189,6 +208,10 @@ def cases():
                      for kind in ("eager", "foreach", "fused")}
     out["resnet20/step"] = {"fused": lambda: train(resnet_20, (128, 3, 32, 32), "fused")}
     eager("lenet300/recorded-add", recorded_add)
+    for optimizer in ("sgd", "adam"):
+        out[f"overhead/mlp16-{optimizer}"] = {
+            way: lambda kind=kind: perceptron(kind)
+            for way, kind in (("eager", optimizer), ("fused", f"{optimizer}-fused"))}
     for n in (1024, 4096) if DEVICE == "cuda" else (1024,):
         eager(f"matmul/{n}", lambda n=n: product((n, n), (n, n)))
     eager("matmul/lenet300-forward", lambda: product((100, 784), (784, 300)))

@@ -44,8 +44,10 @@ Strides strides_in_order_of(const Shape& shape, const Strides& like) {
   if (like.rank() != shape.rank()) return contiguous_strides(shape);
   int order[kMaxRank];
   for (int i = 0; i < shape.rank(); ++i) order[i] = i;
-  // Outermost axis first. A stable sort leaves equal strides (broadcast axes) in their logical order.
-  std::stable_sort(order, order + shape.rank(), [&](int a, int b) { return like[a] > like[b]; });
+  // Outermost axis first; equal strides (broadcast axes) stay in their logical order. By insertion: the axes are few,
+  // mostly in order, and std::stable_sort would ask the heap for a buffer.
+  for (int i = 1; i < shape.rank(); ++i)
+    for (int j = i; j > 0 && like[order[j - 1]] < like[order[j]]; --j) std::swap(order[j - 1], order[j]);
   Strides strides = shape;
   int64_t step = 1;
   for (int i = shape.rank() - 1; i >= 0; --i) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/ops/elementwise.h"
+#include "core/pool.h"
 #include "core/storage.h"
 #include "cuda/runtime/device_runtime.h"
 
@@ -17,7 +18,7 @@ Tensor Tensor::empty_strided(const Shape& shape, const Strides& strides, DType d
   int64_t bytes = 0;
   TENON_CHECK(!__builtin_mul_overflow(out.numel_, static_cast<int64_t>(size_of(dtype)), &bytes),
               "empty: shape ", shape, " is too large");
-  out.storage_ = std::make_shared<Storage>(device, static_cast<size_t>(bytes));
+  out.storage_ = std::allocate_shared<Storage>(PoolAllocator<Storage>(), device, static_cast<size_t>(bytes));
   out.shape_ = shape;
   out.strides_ = strides;
   out.dtype_ = dtype;

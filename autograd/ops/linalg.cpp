@@ -93,7 +93,7 @@ SvdOf<Variable> svd(const Variable& a, double damping) {
     if (outer.defined()) da = da + outer;
     out.set(0, da);
   };
-  const std::vector<Variable> recorded =
+  const PoolVector<Variable> recorded =
       record_many("svd", {y.u, y.s, y.v}, std::span<const Variable>(&a, 1), rule, {.outputs = true});
   return {recorded[0], recorded[1], recorded[2]};
 }
@@ -119,7 +119,7 @@ EighOf<Variable> eigh(const Variable& a, double damping) {
     }
     out.set(0, matmul(matmul(v, inner), t(v)));
   };
-  const std::vector<Variable> recorded =
+  const PoolVector<Variable> recorded =
       record_many("eigh", {y.values, y.vectors}, std::span<const Variable>(&a, 1), rule, {.outputs = true});
   return {recorded[0], recorded[1]};
 }
@@ -137,7 +137,7 @@ QrOf<Variable> qr(const Variable& a) {
     if (g[0].defined()) b = b + g[0];
     out.set(0, t(solve_triangular(r, t(b), {.upper = true})));
   };
-  const std::vector<Variable> recorded =
+  const PoolVector<Variable> recorded =
       record_many("qr", {y.q, y.r}, std::span<const Variable>(&a, 1), rule, {.outputs = true});
   return {recorded[0], recorded[1]};
 }

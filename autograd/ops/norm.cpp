@@ -37,7 +37,7 @@ Variable record_norm(const char* op, Tensor y, const Variable& x, const Variable
                      const Variable& bias, Backward backward) {
   return record(op, std::move(y), {x, weight, bias},
                 [x = Saved(x), w = SavedOptional(weight), backward](const Variable& g, Gradients& out) {
-                  std::vector<Variable> gradients = backward(g, x(), w());
+                  PoolVector<Variable> gradients = backward(g, x(), w());
                   for (int i = 0; i < 3; ++i)
                     if (out.needed(i)) out.set(i, gradients[static_cast<size_t>(i)]);
                 });
@@ -112,8 +112,8 @@ struct SecondOrder {
   }
 };
 
-std::vector<Variable> record_backward(const char* op, const NormGradients& gradients, const Variable& g,
-                                      const Variable& x, const Variable& weight, SecondOrder rule) {
+PoolVector<Variable> record_backward(const char* op, const NormGradients& gradients, const Variable& g,
+                                     const Variable& x, const Variable& weight, SecondOrder rule) {
   const Variable inputs[] = {g, x, weight};
   return record_many(
       op, {gradients.x, gradients.weight, gradients.bias}, inputs,
@@ -132,8 +132,8 @@ NormalizedVariable batch_norm(const Variable& x, const Variable& weight, const V
   return {record_norm("batch_norm", result.y, x, weight, bias, backward), result.mean, result.variance};
 }
 
-std::vector<Variable> batch_norm_backward(const Variable& g, const Variable& x, const Variable& weight,
-                                          const Tensor& mean, const Tensor& variance, double eps) {
+PoolVector<Variable> batch_norm_backward(const Variable& g, const Variable& x, const Variable& weight,
+                                         const Tensor& mean, const Tensor& variance, double eps) {
   return record_backward("batch_norm_backward",
                          batch_norm_backward(g.value(), x.value(), value_of(weight), mean, variance, eps), g,
                          x, weight, {x.size(1), {0, 2, 3}, eps});
@@ -147,7 +147,7 @@ NormalizedVariable batch_norm_relu(const Variable& x, const Variable& weight, co
       "batch_norm_relu", result.y, {x, weight, bias, residual},
       [x = Saved(x), w = SavedOptional(weight), mean = result.mean, variance = result.variance,
        with_residual = residual.defined(), eps](const Variable& g, Gradients& out) {
-        std::vector<Variable> gradients =
+        const PoolVector<Variable> gradients =
             batch_norm_relu_backward(g, x(), out.output().value(), w(), mean, variance, with_residual, eps);
         for (size_t i = 0; i < gradients.size(); ++i)
           if (out.needed(static_cast<int>(i))) out.set(static_cast<int>(i), gradients[i]);
@@ -157,16 +157,16 @@ NormalizedVariable batch_norm_relu(const Variable& x, const Variable& weight, co
 }
 
 // The rule of batch_norm_backward at p = g where y > 0, whose gradient is let through likewise.
-std::vector<Variable> batch_norm_relu_backward(const Variable& g, const Variable& x, const Tensor& y,
-                                               const Variable& weight, const Tensor& mean,
-                                               const Tensor& variance, bool with_residual, double eps) {
+PoolVector<Variable> batch_norm_relu_backward(const Variable& g, const Variable& x, const Tensor& y,
+                                              const Variable& weight, const Tensor& mean,
+                                              const Tensor& variance, bool with_residual, double eps) {
   NormReluGradients gradients =
       batch_norm_relu_backward(g.value(), x.value(), y, value_of(weight), mean, variance, with_residual, eps);
-  std::vector<Tensor> outputs = {gradients.norm.x, gradients.norm.weight, gradients.norm.bias};
+  PoolVector<Tensor> outputs = {gradients.norm.x, gradients.norm.weight, gradients.norm.bias};
   if (with_residual) outputs.push_back(gradients.residual);
   const Variable inputs[] = {g, x, weight};
   return record_many(
-      "batch_norm_relu_backward", std::move(outputs), inputs,
+      "batch_norm_relu_backward", outputs, inputs,
       [g = Saved(g), x = Saved(x), w = SavedOptional(weight), y,
        rule = SecondOrder{x.size(1), {0, 2, 3}, eps}](std::span<const Variable> incoming, Gradients& out) {
         const Variable open(greater(y, Tensor::scalar(0, y.dtype(), y.device())).to(y.dtype()));
@@ -209,9 +209,9 @@ NormalizedVariable group_norm(const Variable& x, int64_t groups, const Variable&
   return {record_norm("group_norm", result.y, x, weight, bias, backward), result.mean, result.variance};
 }
 
-std::vector<Variable> group_norm_backward(const Variable& g, const Variable& x, int64_t groups,
-                                          const Variable& weight, const Tensor& mean, const Tensor& variance,
-                                          double eps) {
+PoolVector<Variable> group_norm_backward(const Variable& g, const Variable& x, int64_t groups,
+                                         const Variable& weight, const Tensor& mean, const Tensor& variance,
+                                         double eps) {
   return record_backward(
       "group_norm_backward",
       group_norm_backward(g.value(), x.value(), groups, value_of(weight), mean, variance, eps), g, x, weight,

@@ -46,11 +46,11 @@ Variable expand(const Variable& x, const Shape& shape) {
 
 // y_i = part i of x    dx = the parts' gradients one after the other, 0 for a part that nobody used
 std::vector<Variable> split(const Variable& x, int64_t axis, const std::vector<int64_t>& sizes) {
-  std::vector<Tensor> parts = split(x.value(), axis, sizes);
+  const std::vector<Tensor> parts = split(x.value(), axis, sizes);
   std::vector<Shape> shapes;
   for (const Tensor& part : parts) shapes.push_back(part.shape());
   return record_many(
-      "split", std::move(parts), {&x, 1},
+      "split", parts, {&x, 1},
       [shapes, axis, dtype = x.dtype(), device = x.device()](std::span<const Variable> g, Gradients& out) {
         std::vector<Variable> all(g.begin(), g.end());
         for (size_t i = 0; i < all.size(); ++i)

@@ -5,11 +5,11 @@
 #include "core/cpu/norm.h"
 
 #include <cmath>
-#include <vector>
 
 #include "core/cpu/walk.h"
 #include "core/math.h"
 #include "core/parallel.h"
+#include "core/pool.h"
 
 namespace tenon::cpu {
 namespace {
@@ -78,7 +78,7 @@ Sums run_sums(const Operands<T>& of, int64_t at, int64_t runs, int64_t step, int
 struct Partials {
   Partials(int64_t p, int64_t c) : parts(p), columns(c), sums(static_cast<size_t>(p * c)) {}
   Sums& at(int64_t part, int64_t column) { return sums[static_cast<size_t>(part * columns + column)]; }
-  std::vector<Sums> joined() {
+  PoolVector<Sums> joined() {
     for (int64_t p = 1; p < parts; ++p)
       for (int64_t c = 0; c < columns; ++c) {
         at(0, c).a += at(p, c).a;
@@ -88,11 +88,11 @@ struct Partials {
     return std::move(sums);
   }
   int64_t parts, columns;
-  std::vector<Sums> sums;
+  PoolVector<Sums> sums;
 };
 
 template <Summed kSummed, class T>
-std::vector<Sums> sums_of_runs(const NormBlock& block, const Operands<T>& of, const double* centre) {
+PoolVector<Sums> sums_of_runs(const NormBlock& block, const Operands<T>& of, const double* centre) {
   const int64_t runs = std::max<int64_t>(1, kPiece / 2 / block.inner);  // of one piece
   const int64_t length = std::min(block.inner, kPiece);
   const int64_t down = (block.outer + runs - 1) / runs, across = (block.inner + length - 1) / length;
@@ -115,7 +115,7 @@ std::vector<Sums> sums_of_runs(const NormBlock& block, const Operands<T>& of, co
 }
 
 template <Summed kSummed, class T>
-std::vector<Sums> sums_of_rows(const NormBlock& block, const Operands<T>& of, const double* centre) {
+PoolVector<Sums> sums_of_rows(const NormBlock& block, const Operands<T>& of, const double* centre) {
   const int64_t rows = kPiece / kLanes;  // of one piece
   const int64_t down = (block.outer + rows - 1) / rows, strips = (block.channels + kLanes - 1) / kLanes;
   Partials partials(down, block.samples * block.channels);
@@ -139,8 +139,8 @@ std::vector<Sums> sums_of_rows(const NormBlock& block, const Operands<T>& of, co
 
 // Sums for each [sample, channel]; `centre` likewise.
 template <Summed kSummed, class T>
-std::vector<Sums> channel_sums(const NormBlock& block, const Operands<T>& of,
-                               const std::vector<double>& centre) {
+PoolVector<Sums> channel_sums(const NormBlock& block, const Operands<T>& of,
+                              const PoolVector<double>& centre) {
   return block.inner == 1 ? sums_of_rows<kSummed>(block, of, centre.data())
                           : sums_of_runs<kSummed>(block, of, centre.data());
 }
@@ -151,7 +151,7 @@ template <class T>
 struct Coefficients {
   explicit Coefficients(const NormBlock& block)
       : m(static_cast<size_t>(block.samples * block.channels)), of_x(m), of_1(m), of_g(m) {}
-  std::vector<T> m, of_x, of_1, of_g;
+  PoolVector<T> m, of_x, of_1, of_g;
   void set(size_t at, double mean, double x, double one, double g) {
     m[at] = static_cast<T>(mean);
     of_x[at] = static_cast<T>(x);
@@ -220,14 +220,14 @@ double rsqrt_of(double variance, double eps) { return 1 / std::sqrt(variance + e
 template <class T>
 void statistics_typed(const NormBlock& block, double* mean, double* variance, const T* x) {
   const int64_t sample = block.outer * block.channels * block.inner;
-  std::vector<double> centre(static_cast<size_t>(block.samples * block.channels));
+  PoolVector<double> centre(static_cast<size_t>(block.samples * block.channels));
   for_each_channel(block, [&](size_t column, size_t, size_t c) {
     const int64_t s = static_cast<int64_t>(column) / block.channels;
     const int64_t first = static_cast<int64_t>(c) / block.per_set * block.per_set;
     centre[column] = static_cast<double>(x[s * sample + first * block.inner]);
   });
-  std::vector<Sums> sums = channel_sums<Summed::x>(block, Operands<T>{x, x, x, nullptr}, centre);
-  std::vector<Sums> of_set(static_cast<size_t>(block.sets()));
+  PoolVector<Sums> sums = channel_sums<Summed::x>(block, Operands<T>{x, x, x, nullptr}, centre);
+  PoolVector<Sums> of_set(static_cast<size_t>(block.sets()));
   for_each_channel(block, [&](size_t column, size_t set, size_t) {
     of_set[set].a += sums[column].a;
     of_set[set].ab += sums[column].ab;
@@ -257,15 +257,15 @@ void apply_typed(const NormBlock& block, double eps, T* y, const T* x, const dou
 template <class T>
 void backward_typed(const NormBlock& block, double eps, T* dx, T* dweight, T* dbias, const T* g, const T* x,
                     const double* mean, const double* variance, const T* weight, const NormReluOutput& relu) {
-  std::vector<double> centre(static_cast<size_t>(block.samples * block.channels));
+  PoolVector<double> centre(static_cast<size_t>(block.samples * block.channels));
   for_each_channel(block, [&](size_t column, size_t set, size_t) { centre[column] = mean[set]; });
   const Operands<T> of{x, g, static_cast<const T*>(relu.y), static_cast<T*>(relu.passed)};
-  std::vector<Sums> sums = relu.y != nullptr ? channel_sums<Summed::gradient_behind_relu>(block, of, centre)
-                                             : channel_sums<Summed::gradient>(block, of, centre);
+  PoolVector<Sums> sums = relu.y != nullptr ? channel_sums<Summed::gradient_behind_relu>(block, of, centre)
+                                            : channel_sums<Summed::gradient>(block, of, centre);
   if (relu.y != nullptr) g = of.passed;
   // `sums` are those of g and g (x - mean).
-  std::vector<Sums> of_set(static_cast<size_t>(block.sets()));        // of p and p (x - mean)
-  std::vector<Sums> of_channel(static_cast<size_t>(block.channels));  // dbias and dweight
+  PoolVector<Sums> of_set(static_cast<size_t>(block.sets()));        // of p and p (x - mean)
+  PoolVector<Sums> of_channel(static_cast<size_t>(block.channels));  // dbias and dweight
   for_each_channel(block, [&](size_t column, size_t set, size_t c) {
     const double w = weight ? static_cast<double>(weight[c]) : 1.0;
     of_set[set].a += w * sums[column].a;

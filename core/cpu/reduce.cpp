@@ -5,9 +5,9 @@
 #include "core/cpu/reduce.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "core/cpu/walk.h"
+#include "core/pool.h"
 #include "core/reducers.h"
 
 namespace tenon::cpu {
@@ -86,7 +86,7 @@ void reduce_rows(const ReduceLoop& loop, T* y, const T* x, double scale) {
   constexpr int64_t kChunk = 1 << 16;
   if (count > kChunk && loop.kept.numel < 64) {
     const int64_t chunks = (count + kChunk - 1) / kChunk;
-    std::vector<A> partial(static_cast<size_t>(chunks));
+    PoolVector<A> partial(static_cast<size_t>(chunks));
     for (int64_t i = 0; i < loop.kept.numel; ++i) {
       int64_t offset[2];
       loop.kept.offsets_of(i, offset);

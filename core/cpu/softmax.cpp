@@ -6,10 +6,10 @@
 
 #include <cmath>
 #include <limits>
-#include <vector>
 
 #include "core/math.h"
 #include "core/parallel.h"
+#include "core/pool.h"
 
 namespace tenon::cpu {
 namespace {
@@ -188,7 +188,7 @@ template <class T>
 void cross_entropy_typed(const SoftmaxBlock& block, T* loss, const T* x, const int64_t* labels,
                          double smoothing) {
   const int64_t rows = block.outer * block.inner;
-  std::vector<double> losses(static_cast<size_t>(rows));
+  PoolVector<double> losses(static_cast<size_t>(rows));
   for_each_strip<T>(block, nullptr, x, [&](Strip<T>& strip) {
     prepare<false>(strip);
     for (int64_t l = 0; l < strip.width; ++l) {

@@ -4,9 +4,9 @@
 #include "core/cpu/sparsity.h"
 
 #include <cmath>
-#include <vector>
 
 #include "core/cpu/list_walk.h"
+#include "core/pool.h"
 
 namespace tenon::cpu {
 namespace {
@@ -51,8 +51,8 @@ struct RowBlock {
   int64_t partial_at;  // where the block's own column sums begin
 };
 
-std::vector<RowBlock> cut_into_row_blocks(const ListLoop& loop, const GroupExtents* extents, int64_t grain) {
-  std::vector<RowBlock> blocks;
+PoolVector<RowBlock> cut_into_row_blocks(const ListLoop& loop, const GroupExtents* extents, int64_t grain) {
+  PoolVector<RowBlock> blocks;
   int64_t sums_at = 0, partial_at = 0;
   for (int64_t i = 0; i < loop.count; ++i) {
     const GroupExtents& e = extents[i];
@@ -121,14 +121,14 @@ void abs_sum_sq_sum(const ListLoop& loop, DType dtype, AbsSquareSums* sums) {
       AbsSquareSums sums;
     };
     const int64_t grain = grain_for_bytes(sizeof(T));
-    std::vector<std::vector<Piece>> chunks(static_cast<size_t>((loop.total + grain - 1) / grain));
+    PoolVector<PoolVector<Piece>> chunks(static_cast<size_t>((loop.total + grain - 1) / grain));
     parallel_for(loop.total, grain, [&](int64_t begin, int64_t end) {
       walk_chunk(loop, begin, end, [&](const ListItem& item, int64_t first, int64_t n) {
         chunks[static_cast<size_t>(begin / grain)].push_back(
             {&item - loop.items, sums_of(weight_of<T>(item, first), n)});
       });
     });
-    for (const std::vector<Piece>& chunk : chunks)
+    for (const PoolVector<Piece>& chunk : chunks)
       for (const Piece& piece : chunk) {
         sums[piece.item].abs += piece.sums.abs;
         sums[piece.item].square += piece.sums.square;
@@ -137,7 +137,7 @@ void abs_sum_sq_sum(const ListLoop& loop, DType dtype, AbsSquareSums* sums) {
 }
 
 void regulariser_gradient_add(const ListLoop& loop, DType dtype, Regulariser regulariser, double lambda) {
-  std::vector<AbsSquareSums> sums(static_cast<size_t>(loop.count));
+  PoolVector<AbsSquareSums> sums(static_cast<size_t>(loop.count));
   if (needs_sums(regulariser)) abs_sum_sq_sum(loop, dtype, sums.data());
   visit_floating("regulariser_gradient_add", dtype, [&](auto tag) {
     update_list(loop, [&](const ListItem& item) {
@@ -155,10 +155,10 @@ void transformed_l1_gradient_add(const ListLoop& loop, DType dtype, double scale
 void row_column_square_sums(const ListLoop& loop, DType dtype, const GroupExtents* extents, double* sums) {
   visit_floating("row_column_square_sums", dtype, [&](auto tag) {
     using T = decltype(tag);
-    const std::vector<RowBlock> blocks = cut_into_row_blocks(loop, extents, grain_for_bytes(sizeof(T)));
+    const PoolVector<RowBlock> blocks = cut_into_row_blocks(loop, extents, grain_for_bytes(sizeof(T)));
     int64_t partials = 0;
     for (const RowBlock& block : blocks) partials = block.partial_at + extents[block.item].columns;
-    std::vector<double> columns(static_cast<size_t>(partials), 0.0);
+    PoolVector<double> columns(static_cast<size_t>(partials), 0.0);
     parallel_for(static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const RowBlock& block = blocks[static_cast<size_t>(i)];
@@ -183,10 +183,10 @@ namespace {
 
 // Turns the square sums of each item's groups into what the group adds to the factor of its weights; returns
 // the constants of the items.
-std::vector<double> factors_from_sums(const ListLoop& loop, const GroupExtents* extents,
-                                      GroupRegulariser regulariser, double row_strength,
-                                      double column_strength, double* group) {
-  std::vector<double> constants;
+PoolVector<double> factors_from_sums(const ListLoop& loop, const GroupExtents* extents,
+                                     GroupRegulariser regulariser, double row_strength,
+                                     double column_strength, double* group) {
+  PoolVector<double> constants;
   for (int64_t item = 0; item < loop.count; ++item) {
     const GroupExtents& e = extents[item];
     const int64_t groups = e.rows + e.columns;
@@ -209,13 +209,13 @@ void group_gradient_add(const ListLoop& loop, DType dtype, const GroupExtents* e
                         GroupRegulariser regulariser, double row_strength, double column_strength) {
   int64_t groups = 0;
   for (int64_t i = 0; i < loop.count; ++i) groups += extents[i].rows + extents[i].columns;
-  std::vector<double> factors(static_cast<size_t>(groups));
+  PoolVector<double> factors(static_cast<size_t>(groups));
   row_column_square_sums(loop, dtype, extents, factors.data());
-  const std::vector<double> constants =
+  const PoolVector<double> constants =
       factors_from_sums(loop, extents, regulariser, row_strength, column_strength, factors.data());
   visit_floating("group_gradient_add", dtype, [&](auto tag) {
     using T = decltype(tag);
-    const std::vector<RowBlock> blocks =
+    const PoolVector<RowBlock> blocks =
         cut_into_row_blocks(loop, extents, grain_for_bytes(3 * int64_t{sizeof(T)}));
     parallel_for(static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {

@@ -10,40 +10,31 @@
 namespace tenon {
 namespace {
 
-// "conv" and 2 -> "conv2d"; the suffix of the backward ops stays behind: "conv2d_backward_input".
-struct Name {
-  const char* suffix;
-  int axes;
-  std::string str() const { return concat("conv", axes, "d", suffix); }
-};
-
 // The options of every spatial axis.
 struct PerAxis {
   Dims stride, padding, dilation;
 };
-PerAxis per_axis(const Name& op, const ConvOptions& options) {
-  const std::string name = op.str();
-  return {per_axis(name, "stride", op.axes, options.stride, 1, 1),
-          per_axis(name, "padding", op.axes, options.padding, 0, 0),
-          per_axis(name, "dilation", op.axes, options.dilation, 1, 1)};
+PerAxis per_axis(const ImageOp& op, const ConvOptions& options) {
+  return {per_axis(op, "stride", op.axes, options.stride, 1, 1),
+          per_axis(op, "padding", op.axes, options.padding, 0, 0),
+          per_axis(op, "dilation", op.axes, options.dilation, 1, 1)};
 }
 
 // Checks what all ops of the family ask of two tensors, and returns the op's name with its number of spatial
 // axes.
-Name check_operands(const char* suffix, const Tensor& a, const Tensor& b) {
-  const std::string plain = concat("conv", suffix);
+ImageOp check_operands(const char* plain, const Tensor& a, const Tensor& b) {
   TENON_CHECK(a.defined() && b.defined(), plain, ": undefined tensor");
-  check_same_dtype(plain.c_str(), a, b);
-  check_same_device(plain.c_str(), a, b);
+  check_same_dtype(plain, a, b);
+  check_same_device(plain, a, b);
   TENON_CHECK(is_floating(a.dtype()), plain, ": expects float32 or float64, got ", a.str());
   TENON_CHECK(a.rank() >= 3 && a.rank() <= 5 && a.rank() == b.rank(), plain,
               ": expects two tensors of rank 3, 4 or 5, got ", a.shape(), " and ", b.shape());
-  return {suffix, a.rank() - 2};
+  return {plain, a.rank() - 2};
 }
 
 // The plan but for steps in memory: channels, extents, and the output extents that follow from them.
-ConvPlan make_plan(const Name& op, int64_t images, int64_t in_channels, int64_t out_channels, const Dims& in,
-                   const Dims& kernel, const ConvOptions& options) {
+ConvPlan make_plan(const ImageOp& op, int64_t images, int64_t in_channels, int64_t out_channels,
+                   const Dims& in, const Dims& kernel, const ConvOptions& options) {
   TENON_CHECK(options.groups >= 1, op, ": groups expects >= 1, got ", options.groups);
   TENON_CHECK(in_channels % options.groups == 0, op, ": ", in_channels, " input channels do not fall into ",
               options.groups, " groups");
@@ -68,16 +59,16 @@ ConvPlan make_plan(const Name& op, int64_t images, int64_t in_channels, int64_t 
   return plan;
 }
 
-Dims out_extents(const Name& op, const ConvPlan& plan) {
+Dims out_extents(const ImageOp& op, const ConvPlan& plan) {
   Dims extents;
   for (int i = 3 - op.axes; i < 3; ++i) extents.push_back(plan.out[i]);
   return extents;
 }
 
-void check_bias(const Name& op, const Tensor& x, const Tensor& bias, int64_t channels) {
+void check_bias(const ImageOp& op, const Tensor& x, const Tensor& bias, int64_t channels) {
   if (!bias.defined()) return;
-  check_same_dtype(op.str().c_str(), x, bias);
-  check_same_device(op.str().c_str(), x, bias);
+  check_same_dtype(op.plain, x, bias);
+  check_same_device(op.plain, x, bias);
   TENON_CHECK(bias.shape() == Shape{channels}, op, ": bias expects shape ", Shape{channels}, ", got ",
               bias.shape());
 }
@@ -93,7 +84,7 @@ void fill_with_bias(const Tensor& y, const Tensor& bias) {
 }  // namespace
 
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
-  const Name op = check_operands("", x, weight);
+  const ImageOp op = check_operands("conv", x, weight);
   const int64_t channels = weight.shape()[1] * options.groups;
   TENON_CHECK(channels == x.shape()[1], op, ": weight expects ", channels, " input channels, input has ",
               x.shape()[1], " (input ", x.shape(), ", weight ", weight.shape(), ")");
@@ -118,7 +109,7 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
 
 Tensor conv_backward_input(const Tensor& g, const Tensor& weight, const Dims& in,
                            const ConvOptions& options) {
-  const Name op = check_operands("_backward_input", g, weight);
+  const ImageOp op = check_operands("conv_backward_input", g, weight);
   TENON_CHECK(in.rank() == op.axes, op, ": input extents expect ", op.axes, " values, got ", in);
   TENON_CHECK(weight.shape()[0] == g.shape()[1], op, ": weight expects ", weight.shape()[0],
               " output channels, gradient has ", g.shape()[1], " (gradient ", g.shape(), ", weight ",
@@ -141,7 +132,7 @@ Tensor conv_backward_input(const Tensor& g, const Tensor& weight, const Dims& in
 
 Tensor conv_backward_weight(const Tensor& g, const Tensor& x, const Dims& kernel,
                             const ConvOptions& options) {
-  const Name op = check_operands("_backward_weight", g, x);
+  const ImageOp op = check_operands("conv_backward_weight", g, x);
   TENON_CHECK(kernel.rank() == op.axes, op, ": kernel extents expect ", op.axes, " values, got ", kernel);
   TENON_CHECK(g.shape()[0] == x.shape()[0], op, ": expects as many gradients as images, got gradient ",
               g.shape(), ", input ", x.shape());
@@ -161,12 +152,12 @@ Tensor conv_backward_weight(const Tensor& g, const Tensor& x, const Dims& kernel
 
 Dims conv_transpose_extents(const Tensor& x, const Tensor& weight, const ConvOptions& options,
                             const Dims& output_padding) {
-  const Name op = check_operands("_transpose", x, weight);
+  const ImageOp op = check_operands("conv_transpose", x, weight);
   TENON_CHECK(weight.shape()[0] == x.shape()[1], op, ": weight expects ", weight.shape()[0],
               " input channels, input has ", x.shape()[1], " (input ", x.shape(), ", weight ", weight.shape(),
               ")");
   const auto [stride, padding, dilation] = per_axis(op, options);
-  const Dims extra = per_axis(op.str(), "output_padding", op.axes, output_padding, 0, 0);
+  const Dims extra = per_axis(op, "output_padding", op.axes, output_padding, 0, 0);
   Dims out;
   for (int i = 0; i < op.axes; ++i) {
     TENON_CHECK(extra[i] < std::max(stride[i], dilation[i]), op, ": output_padding ", extra,
@@ -182,7 +173,7 @@ Dims conv_transpose_extents(const Tensor& x, const Tensor& weight, const ConvOpt
 Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options,
                       const Dims& output_padding) {
   const Dims out = conv_transpose_extents(x, weight, options, output_padding);
-  const Name op{"_transpose", out.rank()};
+  const ImageOp op{"conv_transpose", static_cast<int>(out.rank())};
   check_bias(op, x, bias, weight.shape()[1] * options.groups);
   Tensor y = conv_backward_input(x, weight, out, options);
   if (!bias.defined()) return y;

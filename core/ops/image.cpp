@@ -1,6 +1,16 @@
 #include "core/ops/image.h"
 
+#include <cstring>
+
 namespace tenon {
+
+std::string ImageOp::str() const {
+  std::string name = plain;
+  for (const char* family : {"conv", "pool"})
+    if (const size_t at = name.find(family); at != std::string::npos && axes > 0)
+      name.insert(at + std::strlen(family), std::to_string(axes) + "d");
+  return name;
+}
 
 Dims spatial_extents(const Shape& shape) {
   Dims extents;
@@ -14,7 +24,7 @@ Shape image_shape(int64_t images, int64_t channels, const Dims& extents) {
   return shape;
 }
 
-Dims per_axis(const std::string& op, const char* what, int axes, const Dims& given, int64_t standard,
+Dims per_axis(const ImageOp& op, const char* what, int axes, const Dims& given, int64_t standard,
               int64_t least) {
   Dims all = given;
   if (given.rank() == 0) all = Dims::filled(axes, standard);

@@ -2,10 +2,22 @@
 // kernels read.
 #pragma once
 
+#include <string>
+
 #include "core/cpu/image.h"
 #include "core/tensor.h"
 
 namespace tenon {
+
+/// An op on images of 1, 2 or 3 axes, as messages name it: "conv_backward_input" and 2 axes give
+/// "conv2d_backward_input", "max_pool" gives "max_pool2d". No string is made before a message is.
+struct ImageOp {
+  ImageOp(const char* name, int spatial_axes = 0)
+      : plain(name), axes(spatial_axes) {}  // NOLINT: names convert
+  std::string str() const;
+  const char* plain;  ///< without the number of axes
+  int axes;           ///< 0 leaves it out
+};
 
 /// Extents of the axes behind N and C.
 Dims spatial_extents(const Shape& shape);
@@ -14,7 +26,7 @@ Shape image_shape(int64_t images, int64_t channels, const Dims& extents);
 
 /// An option for each of `axes` spatial axes: `standard` where nothing is given, one value for all, or one
 /// each. Throws in the name of `op` on another count, and on values below `least`.
-Dims per_axis(const std::string& op, const char* what, int axes, const Dims& given, int64_t standard,
+Dims per_axis(const ImageOp& op, const char* what, int axes, const Dims& given, int64_t standard,
               int64_t least);
 
 /// Do the channels of an image lie inside its positions?

@@ -12,20 +12,17 @@
 namespace tenon {
 namespace {
 
-// Checks what all ops of the family ask of an image tensor; "max_pool" and 2 axes give "max_pool2d".
-std::string check_image(const std::string& op, const Tensor& x) {
-  TENON_CHECK(x.defined(), op, ": undefined tensor");
-  TENON_CHECK(is_floating(x.dtype()), op, ": expects float32 or float64, got ", x.str());
-  TENON_CHECK(x.rank() >= 3 && x.rank() <= 5, op, ": expects rank 3, 4 or 5, got ", x.shape());
-  const std::string suffix = "_backward";
-  const bool backward = op.ends_with(suffix);
-  const std::string stem = backward ? op.substr(0, op.size() - suffix.size()) : op;
-  return concat(stem, x.rank() - 2, "d", backward ? suffix : "");
+// Checks what all ops of the family ask of an image tensor.
+ImageOp check_image(const char* plain, const Tensor& x) {
+  TENON_CHECK(x.defined(), plain, ": undefined tensor");
+  TENON_CHECK(is_floating(x.dtype()), plain, ": expects float32 or float64, got ", x.str());
+  TENON_CHECK(x.rank() >= 3 && x.rank() <= 5, plain, ": expects rank 3, 4 or 5, got ", x.shape());
+  return {plain, x.rank() - 2};
 }
 
 // Every window must hold an element; max_pool has nothing to return otherwise, and a mean nothing to divide
 // by.
-void check_windows(const std::string& op, const PoolAxis& axis) {
+void check_windows(const ImageOp& op, const PoolAxis& axis) {
   TENON_CHECK(axis.in >= 1, op, ": the input has a spatial axis of extent 0");
   for (int64_t o = 0; o < axis.out; ++o) {
     bool reaches = false;
@@ -39,7 +36,7 @@ void check_windows(const std::string& op, const PoolAxis& axis) {
   }
 }
 
-PoolPlan make_plan(const std::string& op, const Shape& x, const Dims& in, const PoolOptions& options) {
+PoolPlan make_plan(const ImageOp& op, const Shape& x, const Dims& in, const PoolOptions& options) {
   const int axes = x.rank() - 2;
   TENON_CHECK(options.kernel.rank() > 0, op, ": expects a kernel");
   TENON_CHECK(in.rank() == axes, op, ": input extents expect ", axes, " values, got ", in);
@@ -67,7 +64,7 @@ PoolPlan make_plan(const std::string& op, const Shape& x, const Dims& in, const 
   return plan;
 }
 
-PoolPlan make_adaptive_plan(const std::string& op, const Shape& x, const Dims& in, const Dims& out) {
+PoolPlan make_adaptive_plan(const ImageOp& op, const Shape& x, const Dims& in, const Dims& out) {
   const int axes = x.rank() - 2;
   TENON_CHECK(in.rank() == axes, op, ": input extents expect ", axes, " values, got ", in);
   const Dims extents = per_axis(op, "output extents", axes, out, 1, 1);
@@ -90,7 +87,7 @@ Dims out_extents(const PoolPlan& plan, int axes) {
   return extents;
 }
 
-std::pair<Tensor, Tensor> run_max(const Tensor& x, PoolPlan plan, const std::string& op) {
+std::pair<Tensor, Tensor> run_max(const Tensor& x, PoolPlan plan, const ImageOp& op) {
   TENON_CHECK(plan.in_positions() <= std::numeric_limits<int32_t>::max(), op, ": input ", x.shape(),
               " has more positions than int32 can count");
   const Shape shape = image_shape(plan.images, plan.channels, out_extents(plan, x.rank() - 2));
@@ -106,10 +103,10 @@ std::pair<Tensor, Tensor> run_max(const Tensor& x, PoolPlan plan, const std::str
 }
 
 // What the two ops that follow an index check.
-std::string check_index(const char* plain, const Tensor& x, const Tensor& index) {
-  const std::string op = check_image(plain, x);
+ImageOp check_index(const char* plain, const Tensor& x, const Tensor& index) {
+  const ImageOp op = check_image(plain, x);
   TENON_CHECK(index.defined(), op, ": undefined index");
-  check_same_device(op.c_str(), x, index);
+  check_same_device(op.plain, x, index);
   TENON_CHECK(index.dtype() == int32 && index.rank() == x.rank() && index.shape()[0] == x.shape()[0] &&
                   index.shape()[1] == x.shape()[1],
               op, ": index expects int32 [", x.shape()[0], ", ", x.shape()[1], ", ...] of rank ", x.rank(),
@@ -138,7 +135,7 @@ Tensor run_avg(const Tensor& x, PoolPlan plan) {
   return y;
 }
 
-Tensor run_avg_backward(const std::string& op, const Tensor& g, const Dims& in, PoolPlan plan) {
+Tensor run_avg_backward(const ImageOp& op, const Tensor& g, const Dims& in, PoolPlan plan) {
   const Dims out = out_extents(plan, g.rank() - 2);
   TENON_CHECK(out == spatial_extents(g.shape()), op, ": an input of ", in, " gives an output of ", out,
               ", the gradient is ", g.shape());
@@ -152,7 +149,7 @@ Tensor run_avg_backward(const std::string& op, const Tensor& g, const Dims& in, 
   return gx;
 }
 
-void refuse_dilation(const std::string& op, const PoolOptions& options) {
+void refuse_dilation(const ImageOp& op, const PoolOptions& options) {
   for (int64_t value : options.dilation)
     TENON_CHECK(value == 1, op, ": takes no dilation, got ", options.dilation);
 }
@@ -160,17 +157,17 @@ void refuse_dilation(const std::string& op, const PoolOptions& options) {
 }  // namespace
 
 std::pair<Tensor, Tensor> max_pool(const Tensor& x, const PoolOptions& options) {
-  const std::string op = check_image("max_pool", x);
+  const ImageOp op = check_image("max_pool", x);
   return run_max(x, make_plan(op, x.shape(), spatial_extents(x.shape()), options), op);
 }
 
 std::pair<Tensor, Tensor> adaptive_max_pool(const Tensor& x, const Dims& out) {
-  const std::string op = check_image("adaptive_max_pool", x);
+  const ImageOp op = check_image("adaptive_max_pool", x);
   return run_max(x, make_adaptive_plan(op, x.shape(), spatial_extents(x.shape()), out), op);
 }
 
 Tensor max_pool_backward(const Tensor& g, const Tensor& index, const Dims& in) {
-  const std::string op = check_index("max_pool_backward", g, index);
+  const ImageOp op = check_index("max_pool_backward", g, index);
   TENON_CHECK(in.rank() == g.rank() - 2, op, ": input extents expect ", g.rank() - 2, " values, got ", in);
   TENON_CHECK(index.shape() == g.shape(), op, ": index expects the gradient's shape ", g.shape(), ", got ",
               index.shape());
@@ -190,7 +187,7 @@ Tensor max_pool_backward(const Tensor& g, const Tensor& index, const Dims& in) {
 }
 
 Tensor max_pool_gather(const Tensor& x, const Tensor& index) {
-  const std::string op = check_index("max_pool_gather", x, index);
+  const ImageOp op = check_index("max_pool_gather", x, index);
   const bool last = channels_last(x);
   Tensor y = empty_image(index.shape(), last, x.dtype(), x.device());
   if (y.is_empty()) return y;
@@ -205,29 +202,29 @@ Tensor max_pool_gather(const Tensor& x, const Tensor& index) {
 }
 
 Tensor avg_pool(const Tensor& x, const PoolOptions& options) {
-  const std::string op = check_image("avg_pool", x);
+  const ImageOp op = check_image("avg_pool", x);
   refuse_dilation(op, options);
   return run_avg(x, make_plan(op, x.shape(), spatial_extents(x.shape()), options));
 }
 
 Tensor avg_pool_backward(const Tensor& g, const Dims& in, const PoolOptions& options) {
-  const std::string op = check_image("avg_pool_backward", g);
+  const ImageOp op = check_image("avg_pool_backward", g);
   refuse_dilation(op, options);
   return run_avg_backward(op, g, in, make_plan(op, g.shape(), in, options));
 }
 
 Tensor adaptive_avg_pool(const Tensor& x, const Dims& out) {
-  const std::string op = check_image("adaptive_avg_pool", x);
+  const ImageOp op = check_image("adaptive_avg_pool", x);
   return run_avg(x, make_adaptive_plan(op, x.shape(), spatial_extents(x.shape()), out));
 }
 
 Tensor adaptive_avg_pool_backward(const Tensor& g, const Dims& in) {
-  const std::string op = check_image("adaptive_avg_pool_backward", g);
+  const ImageOp op = check_image("adaptive_avg_pool_backward", g);
   return run_avg_backward(op, g, in, make_adaptive_plan(op, g.shape(), in, spatial_extents(g.shape())));
 }
 
 Tensor global_avg_pool(const Tensor& x) {
-  const std::string op = check_image("global_avg_pool", x);
+  check_image("global_avg_pool", x);
   Dims axes;
   for (int i = 2; i < x.rank(); ++i) axes.push_back(i);
   return mean(x, axes, true);

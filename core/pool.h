@@ -1,9 +1,10 @@
-// An allocator for the small objects of the tape: freed blocks are kept in lists by size, one set a thread,
-// so that recording an op asks the heap for nothing in the steady state.
+// An allocator for small objects that come and go with each op, storages and what the tape makes: freed blocks are
+// kept in lists by size, one set a thread, so that a training step asks the heap for nothing in the steady state.
 #pragma once
 
 #include <cstddef>
 #include <new>
+#include <vector>
 
 namespace tenon {
 
@@ -21,6 +22,14 @@ struct PoolAllocator {
   T* allocate(size_t n) { return static_cast<T*>(pool_take(n * sizeof(T))); }
   void deallocate(T* p, size_t n) noexcept { pool_give(p, n * sizeof(T)); }
   friend bool operator==(const PoolAllocator&, const PoolAllocator&) { return true; }
+};
+
+/// A vector from the pool. Becomes an ordinary one, by a copy, where that is asked for.
+template <class T>
+class PoolVector : public std::vector<T, PoolAllocator<T>> {
+ public:
+  using std::vector<T, PoolAllocator<T>>::vector;
+  operator std::vector<T>() const { return {this->begin(), this->end()}; }  // NOLINT: converts by intention
 };
 
 }  // namespace tenon

@@ -1,10 +1,12 @@
-#include "autograd/pool.h"
+#include "core/pool.h"
+
+#include "core/allocator.h"
 
 namespace tenon {
 namespace {
 
 constexpr size_t kStep = 32;
-constexpr size_t kClasses = 32;  // blocks up to 1 KiB; larger ones go to the heap
+constexpr size_t kClasses = 32;  // blocks up to 1 KiB; larger ones are the caching allocator's
 
 struct FreeBlock {
   FreeBlock* next;
@@ -39,8 +41,8 @@ size_t class_of(size_t bytes) { return (bytes + kStep - 1) / kStep; }
 
 void* pool_take(size_t bytes) {
   size_t c = class_of(bytes);
-  if (!kPools || c == 0 || c >= kClasses || Pool::gone)
-    return ::operator new(bytes < kStep ? kStep : c * kStep);
+  if (c >= kClasses) return allocate(Device::cpu(), bytes);
+  if (!kPools || c == 0 || Pool::gone) return ::operator new(bytes < kStep ? kStep : c * kStep);
   FreeBlock*& list = pool.free[c];
   if (list == nullptr) return ::operator new(c* kStep);
   FreeBlock* block = list;
@@ -50,7 +52,8 @@ void* pool_take(size_t bytes) {
 
 void pool_give(void* block, size_t bytes) noexcept {
   size_t c = class_of(bytes);
-  if (!kPools || c == 0 || c >= kClasses || Pool::gone) return ::operator delete(block);
+  if (c >= kClasses) return deallocate(Device::cpu(), block, bytes);
+  if (!kPools || c == 0 || Pool::gone) return ::operator delete(block);
   FreeBlock* freed = static_cast<FreeBlock*>(block);
   freed->next = pool.free[c];
   pool.free[c] = freed;

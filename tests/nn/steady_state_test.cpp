@@ -1,0 +1,85 @@
+// Once a training loop has run a few times, a step asks neither the heap nor the system for memory: tensors come from the
+// caching allocator, what the tape makes from pools.
+#include <doctest/doctest.h>
+
+#include "core/allocator.h"
+#include "core/parallel.h"
+#include "nn/loss.h"
+#include "nn/models/lenet.h"
+#include "nn/models/mlp.h"
+#include "nn/models/resnet.h"
+#include "nn/optim.h"
+#include "tests/heap_count.h"
+#include "tests/seed.h"
+
+namespace tenon {
+namespace {
+
+template <class Step>
+void check_steady(const Step& step) {
+  if (!counts_heap()) return;
+  for (int i = 0; i < 4; ++i) step();
+  const uint64_t heap = heap_allocations(), system = memory_stats().system_calls;
+  for (int i = 0; i < 3; ++i) step();
+  const uint64_t asked = heap_allocations() - heap;
+  CHECK(asked == 0);
+  CHECK(memory_stats().system_calls == system);
+}
+
+struct Classifier {
+  Classifier(std::shared_ptr<Sequential> network, const Shape& input) : model(std::move(network)) {
+    Generator generator(test_seed());
+    images = Variable(random_uniform(input, generator));
+    labels = random_integers({input[0]}, generator, 0, 10);
+  }
+  void step(Optimizer& optimizer) const {
+    optimizer.zero_grad();
+    backward(cross_entropy(model->forward(images), labels));
+    optimizer.step();
+  }
+  std::shared_ptr<Sequential> model;
+  Variable images;
+  Tensor labels;
+};
+
+// Threads of their own would allocate where this one does not count.
+struct OneThread {
+  int before = num_threads();
+  OneThread() { set_num_threads(1); }
+  ~OneThread() { set_num_threads(before); }
+};
+
+}  // namespace
+
+TEST_CASE("steady state: a step of a perceptron allocates nothing") {
+  OneThread one_thread;
+  Generator generator(test_seed());
+  auto model = make_mlp({16, 16, 16, 1}, generator);
+  const Variable x(random_normal({1, 16}, generator)), y(random_normal({1, 1}, generator));
+  SGD sgd(model->named_parameters(), {.lr = 0.01, .momentum = 0.9});
+  Adam adam(model->named_parameters(), AdamOptions());
+  for (Optimizer* optimizer : {static_cast<Optimizer*>(&sgd), static_cast<Optimizer*>(&adam)})
+    check_steady([&] {
+      optimizer->zero_grad();
+      backward(mse_loss(model->forward(x), y));
+      optimizer->step();
+    });
+}
+
+TEST_CASE("steady state: a step of LeNet-5 allocates nothing") {
+  OneThread one_thread;
+  Generator generator(test_seed());
+  const Classifier classifier(make_lenet_5(generator), {4, 1, 28, 28});
+  Adam adam(classifier.model->named_parameters(), AdamOptions());
+  check_steady([&] { classifier.step(adam); });
+}
+
+TEST_CASE("steady state: a step of ResNet-20 allocates nothing") {
+  OneThread one_thread;
+  Generator generator(test_seed());
+  const Classifier classifier(make_cifar_resnet(20, 10, Block::basic, generator), {2, 3, 32, 32});
+  SGD sgd(classifier.model->named_parameters(), {.lr = 0.1, .momentum = 0.9});
+  check_steady([&] { classifier.step(sgd); });
+}
+
+}  // namespace tenon
