@@ -90,20 +90,24 @@ Case tenon_case(const std::string& name, Device device, double flops, double byt
           }};
 }
 
+std::function<void()> under_settings(const cuda::Settings& settings, const std::function<void()>& run) {
+  return [=] {
+    // Given back whatever happens: a library that is not there throws.
+    struct Scope {
+      cuda::Settings before;
+      ~Scope() { cuda::set_settings(before); }
+    } scope{cuda::set_settings(settings)};
+    run();
+  };
+}
+
 std::vector<Contestant> beside_library(Device device, const std::function<void()>& run, const char* name,
                                        cuda::Settings library) {
   std::vector<Contestant> out = {{"tenon", run}};
   if (device.is_cpu()) return out;
   const auto append = [&](const std::string& contestant, cuda::Settings settings, bool tf32) {
     settings.tf32 = tf32;
-    out.push_back({contestant, [=] {
-                     // Given back whatever happens: a library that is not there throws.
-                     struct Scope {
-                       cuda::Settings before;
-                       ~Scope() { cuda::set_settings(before); }
-                     } scope{cuda::set_settings(settings)};
-                     run();
-                   }});
+    out.push_back({contestant, under_settings(settings, run)});
   };
   append("tenon tf32", {}, true);
   append(name, library, false);

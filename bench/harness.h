@@ -54,6 +54,9 @@ Case tenon_case(const std::string& name, Device device, double flops, double byt
                 const std::function<Tensors(Generator&)>& draw,
                 const std::function<void(const Tensors&)>& run);
 
+/// `run` with these settings of the CUDA device.
+std::function<void()> under_settings(const cuda::Settings& settings, const std::function<void()>& run);
+
 /// `run` as it is, and on a card also with its products in TF32, and both ways with the products of `library`:
 /// contestants "tenon", "tenon tf32", "cublas", "cublas tf32" if that is its name.
 std::vector<Contestant> beside_library(Device device, const std::function<void()>& run, const char* name,

@@ -60,21 +60,24 @@ double flops_of(int64_t m, int64_t n) {
 Case batch(Device device, int64_t count, int64_t m, int64_t n) {
   const double dcount = static_cast<double>(count), k = static_cast<double>(std::min(m, n));
   const double numbers = 2 * static_cast<double>(m * n) + k * k + k;
-  return {concat("linalg/svd/", m, "x", n), dcount * flops_of(m, n), 4 * dcount * numbers, [=] {
-            Generator g(1);
-            const Tensors inputs = {random_normal({count, m, n}, g)};
-            std::vector<Contestant> contestants = {
-                {"tenon", over_inputs(device, inputs, [](const Tensors& in) { svd(in[0]); })}};
-            if (device.is_cpu() && num_threads() == 1) {
-              one_thread();
-              using Matrix = Eigen::MatrixXf;
-              contestants.push_back({"sgesdd", [=] { lapack(inputs[0]); }});
-              if (n <= 64)
-                contestants.push_back({"eigen-jacobi", [=] { eigen<Eigen::JacobiSVD<Matrix>>(inputs[0]); }});
-              contestants.push_back({"eigen-bdc", [=] { eigen<Eigen::BDCSVD<Matrix>>(inputs[0]); }});
-            }
-            return contestants;
-          }};
+  return {
+      concat("linalg/svd/", m, "x", n), dcount * flops_of(m, n), 4 * dcount * numbers, [=] {
+        Generator g(1);
+        const Tensors inputs = {random_normal({count, m, n}, g)};
+        std::vector<Contestant> contestants = {
+            {"tenon", over_inputs(device, inputs, [](const Tensors& in) { svd(in[0]); })}};
+        if (device.is_cuda() && std::max(m, n) <= 32)
+          contestants.push_back({"cusolver", under_settings({.svd_by_cusolver = true}, contestants[0].run)});
+        if (device.is_cpu() && num_threads() == 1) {
+          one_thread();
+          using Matrix = Eigen::MatrixXf;
+          contestants.push_back({"sgesdd", [=] { lapack(inputs[0]); }});
+          if (n <= 64)
+            contestants.push_back({"eigen-jacobi", [=] { eigen<Eigen::JacobiSVD<Matrix>>(inputs[0]); }});
+          contestants.push_back({"eigen-bdc", [=] { eigen<Eigen::BDCSVD<Matrix>>(inputs[0]); }});
+        }
+        return contestants;
+      }};
 }
 
 Case layers(Device device, const std::string& name, const std::vector<std::pair<int64_t, Shape>>& shapes) {

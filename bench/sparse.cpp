@@ -90,6 +90,8 @@ std::vector<Contestant> product(Device device, const Tensor& mask, int64_t n, in
   };
   if (block > 1) add_sparse("tenon", BlockSparseMatrix::from_mask(w, mask, block));
   add_sparse(block > 1 ? "tenon csr" : "tenon", csr);
+  if (device.is_cuda())
+    out.push_back({"cusparse", under_settings({.spmm_by_cusparse = true}, out.back().run)});
   out.push_back({"tenon dense",
                  over_inputs(device, {csr.to_dense(), x}, [](const Tensors& in) { matmul(in[0], in[1]); })});
   if (device.is_cpu()) out.push_back({"eigen sparse", eigen(csr.to_dense(), x)});

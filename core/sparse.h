@@ -8,6 +8,7 @@
 
 #include <memory>
 
+#include "core/library_plan.h"
 #include "core/tensor.h"
 
 namespace tenon {
@@ -18,6 +19,7 @@ struct SparseIndex {
   Tensor indices;    ///< int32 [entries]: the place of each entry along the other axis, ascending in a list
   Tensor positions;  ///< int32 [entries]: where its value stands; undefined if values stand in this order
   Tensor order;      ///< int32 [lists]: the lists by falling length, equal ones by number
+  std::shared_ptr<LibraryPlan> library = std::make_shared<LibraryPlan>();  ///< of the device
 };
 
 /// Pattern of a matrix [rows, columns] in compressed sparse rows, its entries being blocks of `block_rows`

@@ -51,8 +51,10 @@ CPPFLAGS += -isystem $(CUDA_HOME)/include
 LDLIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lpthread
 # NVIDIA's libraries, where they are (cuda/library/products.h): a build without them says so when asked for them. With
 # CUDA_LIBRARIES=none it needs none, and can be carried to a machine that has none.
-CUDA_LIBRARIES ?= $(if $(wildcard $(CUDA_HOME)/include/cublas_v2.h),cublas) $(if $(wildcard $(CUDA_HOME)/include/cudnn.h),cudnn)
-LDLIBS += $(patsubst %,-l%,$(filter cublas cudnn,$(CUDA_LIBRARIES)))
+has_header = $(if $(wildcard $(CUDA_HOME)/include/$(1)),$(2))
+CUDA_LIBRARIES ?= $(call has_header,cublas_v2.h,cublas) $(call has_header,cudnn.h,cudnn) \
+  $(call has_header,cusparse.h,cusparse) $(call has_header,cusolverDn.h,cusolver)
+LDLIBS += $(patsubst %,-l%,$(filter cublas cudnn cusparse cusolver,$(CUDA_LIBRARIES)))
 endif
 
 LIB_SRC := $(wildcard core/*.cpp core/ops/*.cpp core/cpu/*.cpp autograd/*.cpp autograd/ops/*.cpp data/*.cpp \
@@ -111,9 +113,11 @@ FLAGS_FILE := $(B)/flags
 $(eval $(call keep,$(FLAGS_FILE),$(strip $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPT) $(KERNEL_OPT) $(NVCCFLAGS))))
 LIBRARIES_FILE := $(B)/libraries
 $(eval $(call keep,$(LIBRARIES_FILE),$(strip libraries: $(CUDA_LIBRARIES))))
-$(B)/cuda/library/cublas.cpp.o $(B)/cuda/library/cudnn.cpp.o: $(LIBRARIES_FILE)
+$(patsubst %,$(B)/cuda/library/%.cpp.o,cublas cudnn cusparse cusolver): $(LIBRARIES_FILE)
 $(B)/cuda/library/cublas.cpp.o: CPPFLAGS += $(if $(filter cublas,$(CUDA_LIBRARIES)),-DTENON_CUBLAS)
 $(B)/cuda/library/cudnn.cpp.o: CPPFLAGS += $(if $(filter cudnn,$(CUDA_LIBRARIES)),-DTENON_CUDNN)
+$(B)/cuda/library/cusparse.cpp.o: CPPFLAGS += $(if $(filter cusparse,$(CUDA_LIBRARIES)),-DTENON_CUSPARSE)
+$(B)/cuda/library/cusolver.cpp.o: CPPFLAGS += $(if $(filter cusolver,$(CUDA_LIBRARIES)),-DTENON_CUSOLVER)
 
 $(B)/core/cpu/%.o $(B)/cuda/kernels/%.o: OPT = $(KERNEL_OPT)
 # results.json names the architecture that the program was built for.

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "core/dtype.h"
+#include "core/library_plan.h"
 
 namespace tenon {
 
@@ -20,6 +21,7 @@ struct SparseLists {
   const int32_t* indices = nullptr;    ///< [entries]
   const int32_t* positions = nullptr;  ///< [entries], or null: entry p has the values p * R ..
   const int32_t* order = nullptr;      ///< [lists]: by falling length
+  LibraryPlan* library = nullptr;      ///< for the host
 };
 
 /// Y[rows_y, n] = epilogue(bias + W X[rows_x, n]). Y is dense row-major; X has any strides (in elements).

@@ -27,8 +27,8 @@ inline Tensor checked_bias(const char* op, const SparsePattern& pattern, const T
 
 inline SparseLists lists_of(const SparseIndex& index) {
   auto numbers = [](const Tensor& x) { return x.defined() ? static_cast<const int32_t*>(x.raw()) : nullptr; };
-  return {index.order.numel(),    index.indices.numel(),    numbers(index.offsets),
-          numbers(index.indices), numbers(index.positions), numbers(index.order)};
+  return {index.order.numel(),      index.indices.numel(), numbers(index.offsets), numbers(index.indices),
+          numbers(index.positions), numbers(index.order),  index.library.get()};
 }
 
 }  // namespace tenon

@@ -10,8 +10,12 @@
 // is bound by the second-level cache at half a flop a byte, and blocks are R times denser.
 #include "core/math.h"
 #include "core/ops/contract.h"
+#include "cuda/kernels/elementwise.h"
 #include "cuda/kernels/sparse.h"
 #include "cuda/kernels/sparse_lanes.h"
+#include "cuda/library/products.h"
+#include "cuda/runtime/settings.h"
+#include "cuda/runtime/stream.h"
 
 namespace tenon::cuda {
 namespace {
@@ -126,9 +130,29 @@ void run_spmm(const SpmmPlan& p, T* y, const T* values, const T* x, const T* bia
   launch_spmm<T, kOut, kIn, 1>(p, grid, y, values, x, bias);
 }
 
+// Bias and relu are ours.
+void spmm_by_cusparse(const SpmmPlan& p, DType dtype, void* y, const void* values, const void* x,
+                      const void* bias) {
+  Loop<2> results;  // y and what it is copied from
+  results.rank = 2;
+  results.numel = p.rows_y * p.n;
+  results.extent[0] = p.rows_y, results.extent[1] = p.n;
+  results.stride[0][0] = p.n, results.stride[0][1] = 1;
+  results.stride[1][0] = 1, results.stride[1][1] = 0;
+  if (bias != nullptr) copy(results, dtype, y, dtype, bias);
+  if (p.w.entries > 0) {
+    library::spmm(p, dtype, y, values, x, bias != nullptr ? 1 : 0);
+  } else if (bias == nullptr) {
+    clear_async(y, static_cast<size_t>(results.numel) * size_of(dtype));
+  }
+  results.stride[1][0] = p.n, results.stride[1][1] = 1;
+  if (p.relu) unary(Unary::relu, results, dtype, y, y, 0, 0);
+}
+
 }  // namespace
 
 void spmm(const SpmmPlan& plan, DType dtype, void* y, const void* values, const void* x, const void* bias) {
+  if (settings().spmm_by_cusparse) return spmm_by_cusparse(plan, dtype, y, values, x, bias);
   visit_floating("spmm", dtype, [&](auto tag) {
     using T = decltype(tag);
     visit_blocks(plan, [&](auto out, auto in) {

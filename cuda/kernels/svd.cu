@@ -16,10 +16,13 @@
 
 #include "core/cpu/jacobi.h"
 #include "core/ops/contract.h"
+#include "cuda/kernels/elementwise.h"
 #include "cuda/kernels/linalg.h"
 #include "cuda/kernels/matmul.h"
 #include "cuda/kernels/team.h"
+#include "cuda/library/products.h"
 #include "cuda/runtime/scratch.h"
+#include "cuda/runtime/settings.h"
 
 namespace tenon::cuda {
 namespace {
@@ -273,6 +276,32 @@ void run_square(const MatrixBatch& a, const T* in, T* p, T* s, T* x, LinalgStatu
          std::max(bytes, kLeastShared), a, in, p, s, x, bytes > 0 ? nullptr : memory.as<T>(), status);
 }
 
+// Operands to and from: `count` matrices [rows, columns], their steps from matrix to matrix, row to row, column to
+// column.
+template <class T>
+void copy_matrices(int64_t count, int64_t rows, int64_t columns, void* to, const int64_t (&to_step)[3],
+                   const void* from, const int64_t (&from_step)[3]) {
+  Loop<2> loop;
+  loop.rank = 3;
+  loop.numel = count * rows * columns;
+  loop.extent[0] = count, loop.extent[1] = rows, loop.extent[2] = columns;
+  for (int i = 0; i < 3; ++i) loop.stride[0][i] = to_step[i], loop.stride[1][i] = from_step[i];
+  copy(loop, dtype_of<T>, to, dtype_of<T>, from);
+}
+
+// The library's matrices run down their columns, so it sees the transpose of ours, A^T = V S U^T; and its U is square.
+template <class T>
+void svd_by_cusolver(const MatrixBatch& a, const void* in, void* u, void* s, void* v, LinalgStatus* status) {
+  const int64_t m = a.rows, n = a.columns, count = a.count;
+  const auto numbers = [](int64_t size) { return Scratch(static_cast<size_t>(size) * sizeof(T)); };
+  const Scratch operand = numbers(count * m * n), left = numbers(count * m * m),
+                right = numbers(count * n * n);
+  copy_matrices<T>(count, m, n, operand.as<T>(), {m * n, n, 1}, in, {a.step, a.row, a.column});
+  library::svd(count, n, m, dtype_of<T>, operand.as<T>(), right.as<T>(), s, left.as<T>(), status);
+  copy_matrices<T>(count, n, n, v, {n * n, n, 1}, right.as<T>(), {n * n, 1, n});
+  copy_matrices<T>(count, m, n, u, {m * n, n, 1}, left.as<T>(), {m * m, 1, m});
+}
+
 }  // namespace
 
 void svd(const SvdPlan& plan, DType dtype, const void* a, void* u, void* s, void* v, LinalgStatus* status) {
@@ -281,7 +310,9 @@ void svd(const SvdPlan& plan, DType dtype, const void* a, void* u, void* s, void
     const MatrixBatch& in = plan.a;
     const int64_t m = in.rows, n = in.columns, count = in.count;
     T *const pu = static_cast<T*>(u), *const pv = static_cast<T*>(v);
-    if (m == n) {
+    if (settings().svd_by_cusolver) {
+      svd_by_cusolver<T>(in, a, u, s, v, status);
+    } else if (m == n) {
       run_square(in, static_cast<const T*>(a), pu, static_cast<T*>(s), pv, status);
     } else {
       // A = Q R, R^T = P S X^T: u = Q X, v = P.

@@ -1,14 +1,16 @@
-// NVIDIA's libraries behind the contracts of our own products (core/cpu/matmul.h, core/cpu/conv.h): device pointers,
-// on the current stream. cuda/kernels/ sends here what cuda/runtime/settings.h asks for.
+// NVIDIA's libraries behind the contracts of our own kernels (core/cpu/matmul.h, conv.h, sparse.h, linalg.h): device
+// pointers, on the current stream. cuda/kernels/ sends here what cuda/runtime/settings.h asks for.
 //
-// A build has cuBLAS and cuDNN if it is native and their headers lay under CUDA_HOME when it was made. Elsewhere
+// A build has a library if it is native and its header lay under CUDA_HOME when it was made. Elsewhere
 // each function throws Error and says which part is missing; nothing falls back in silence. float32 is computed
 // in float32 unless settings().tf32. Only deterministic algorithms are taken. What a library refuses throws
 // Error with its words. Written against CUDA 13 and cuDNN 9.
 #pragma once
 
 #include "core/cpu/conv.h"
+#include "core/cpu/linalg.h"
 #include "core/cpu/matmul.h"
+#include "core/cpu/sparse.h"
 
 namespace tenon::cuda::library {
 
@@ -20,5 +22,16 @@ void matmul(const MatmulPlan& plan, DType dtype, void* c, const void* a, const v
 void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias);
 void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void* g, const void* weight);
 void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const void* g, const void* x);
+
+/// Y = W X + beta Y by cuSPARSE's SpMM on compressed rows, with what it has prepared for the pattern; there are entries.
+/// Bias and relu of the plan are left out. Refuses blocks of several rows. Never run on a card.
+void spmm(const SpmmPlan& plan, DType dtype, void* y, const void* values, const void* x, double beta);
+
+/// A = U diag(s) V^T of `count` matrices [rows, columns] by cuSOLVER's gesvdjBatched, which takes up to 32 x 32; larger ones
+/// are refused. Here all matrices run down their columns without gaps: a, which is overwritten, u [rows, rows], v [columns,
+/// columns]; s falls. A matrix that is not finite is reported as one that does not converge, or not at all. Waits for
+/// the device. Never run on a card.
+void svd(int64_t count, int64_t rows, int64_t columns, DType dtype, void* a, void* u, void* s, void* v,
+         LinalgStatus* status);
 
 }  // namespace tenon::cuda::library

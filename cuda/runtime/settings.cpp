@@ -18,7 +18,9 @@ bool chosen(const char* variable, std::string_view standard, std::string_view ot
 
 Settings& current() {
   static Settings settings{chosen("TENON_CUDA_MATMUL", "hand", "cublas"),
-                           chosen("TENON_CUDA_CONV", "hand", "cudnn"), chosen("TENON_CUDA_TF32", "0", "1")};
+                           chosen("TENON_CUDA_CONV", "hand", "cudnn"),
+                           chosen("TENON_CUDA_SPMM", "hand", "cusparse"),
+                           chosen("TENON_CUDA_SVD", "hand", "cusolver"), chosen("TENON_CUDA_TF32", "0", "1")};
   return settings;
 }
 

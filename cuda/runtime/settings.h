@@ -1,7 +1,9 @@
-// What can be chosen about the products of the CUDA device: one place, read from the environment once.
+// What can be chosen about the kernels of the CUDA device: one place, read from the environment once.
 //
 //   TENON_CUDA_MATMUL=hand|cublas   whose matrix product (default hand)
 //   TENON_CUDA_CONV=hand|cudnn      whose convolutions (default hand)
+//   TENON_CUDA_SPMM=hand|cusparse   whose product of a sparse matrix (default hand)
+//   TENON_CUDA_SVD=hand|cusolver    whose SVD (default hand)
 //   TENON_CUDA_TF32=0|1             float32 products in TF32 on the tensor cores (default 0): operands are
 //                                   rounded to 10 bits of mantissa, a relative error of up to 2^-11 in each
 //
@@ -13,6 +15,8 @@ namespace tenon::cuda {
 struct Settings {
   bool matmul_by_cublas = false;
   bool conv_by_cudnn = false;
+  bool spmm_by_cusparse = false;
+  bool svd_by_cusolver = false;
   bool tf32 = false;
 };
 

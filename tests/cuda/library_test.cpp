@@ -1,28 +1,38 @@
-// NVIDIA's libraries in place of our products: the same numbers to the bit (small integers) where a build has them,
+// NVIDIA's libraries in place of our kernels: the same numbers (to the bit, of small integers) where a build has them,
 // and elsewhere an Error that says so, never our own kernel in silence.
 #if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
 
 #include <functional>
 
 #include "core/ops/conv.h"
+#include "core/ops/linalg.h"
 #include "core/ops/matmul.h"
+#include "core/ops/sparse.h"
+#include "core/random.h"
+#include "tests/cuda/both_devices.h"
 #include "tests/cuda/on_both_devices.h"
 
 namespace tenon {
 namespace {
 
-// Compares with the host, or expects the Error of a build without the library.
-void check_by_library(const char* library, const Tensor& x, const std::function<Tensor(const Tensor&)>& f) {
+// Does this build lack the library? Then `f` of x on the device has to throw, and to say so.
+bool lacks(const char* library, const Tensor& x, const std::function<Tensor(const Tensor&)>& f) {
   std::string message;
   try {
     f(x.to(Device::cuda()));
   } catch (const Error& error) {
     message = error.what();
   }
-  if (message.empty()) return check_on_both(library, x, f);
+  if (message.empty()) return false;
   INFO(message);
   CHECK(message.find(std::string("asks for ") + library) != std::string::npos);
   CHECK(message.find(concat("CUDA=", cuda::build_mode())) != std::string::npos);
+  return true;
+}
+
+// Compares with the host, where the build has the library.
+void check_by_library(const char* library, const Tensor& x, const std::function<Tensor(const Tensor&)>& f) {
+  if (!lacks(library, x, f)) check_on_both(library, x, f);
 }
 
 }  // namespace
@@ -67,6 +77,47 @@ TEST_CASE("cuda libraries: cudnn convolves, or the build says that it lacks it")
     check_by_library("cudnn", g, [&](const Tensor& t) {
       return conv_backward_weight(t, x.to(t.device()), kernel, options);
     });
+  }
+}
+
+TEST_CASE("cuda libraries: cusparse multiplies sparse matrices, or the build says that it lacks it") {
+  if (cuda::skip_without_device()) return;
+  const cuda::WithSettings chosen({.spmm_by_cusparse = true});
+  std::mt19937_64 random(3);
+  for (DType dtype : {float32, float64})
+    for (int64_t n : {1, 5}) {
+      const Tensor dense = integers({6, 9}, dtype, random), bias = integers({6}, dtype, random);
+      const CsrMatrix w =
+          CsrMatrix::from_mask(dense, less(integers({6, 9}, dtype, random), Tensor::zeros({}, dtype)));
+      const Tensor x = integers({9, n}, dtype, random), g = integers({6, n}, dtype, random);
+      const SparsePattern there = w.pattern.to(Device::cuda());  // keeps what is prepared
+      const auto pattern = [&](const Tensor& t) { return t.device().is_cuda() ? there : w.pattern; };
+      const auto values = [&](const Tensor& t) { return w.values.to(t.device()); };
+      for (int repeat = 0; repeat < 2; ++repeat) {
+        check_by_library("cusparse", x, [&](const Tensor& t) { return spmm(pattern(t), values(t), t); });
+        check_by_library("cusparse", x, [&](const Tensor& t) {
+          return spmm(pattern(t), values(t), t, bias.to(t.device()));
+        });
+        check_by_library("cusparse", g,
+                         [&](const Tensor& t) { return spmm_transposed(pattern(t), values(t), t); });
+      }
+    }
+}
+
+TEST_CASE("cuda libraries: cusolver decomposes, or the build says that it lacks it") {
+  if (cuda::skip_without_device()) return;
+  const cuda::WithSettings chosen({.svd_by_cusolver = true});
+  Generator generator(4);
+  for (const Shape& shape : {Shape{5, 8, 8}, Shape{3, 32, 7}, Shape{2, 4, 11}}) {
+    const Tensor a = random_normal(shape, generator);
+    const auto product = [](const Tensor& t) {
+      const Svd d = svd(t);
+      return matmul(mul(d.u, d.s.unsqueeze(-2)), d.v.transpose(-1, -2));
+    };
+    if (lacks("cusolver", a, product)) continue;
+    const Svd d = svd(a.to(Device::cuda()));
+    CHECK(worst_difference(d.s, svd(a).s) < 1e-5);
+    CHECK(worst_difference(product(a.to(Device::cuda())), a) < 1e-5);
   }
 }
 
