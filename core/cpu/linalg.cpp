@@ -54,38 +54,45 @@ LinalgStatus eigh_one(const MatrixBatch& in, const T* a, T* w, T* v) {
 }
 
 // A = Q R by Householder reflections, in panels of kPanel columns: within a panel one by one, and to what follows the
-// whole panel at once, as I - V T V^T (Schreiber and Van Loan, SIAM J. Sci. Stat. Comput. 10, 1989). A column of the
-// matrices here is a contiguous row of m numbers.
+// whole panel at once, as I - V T V^T (Schreiber and Van Loan, SIAM J. Sci. Stat. Comput. 10, 1989). A panel lies in
+// memory as [m, kPanel], its columns side by side: products with one of them are then sums of rows, which need no sum
+// across lanes.
 template <class T>
 class Qr {
  public:
-  Qr(int64_t m, int64_t n) : m_(m), n_(n), memory_(2 * m * n + n * kPanel + n * kPanel) {
-    v_ = memory_.data();
-    q_ = v_ + m * n;
-    t_ = q_ + m * n;
-    small_ = t_ + n * kPanel;
-  }
+  Qr(int64_t m, int64_t n)
+      : m_(m),
+        n_(n),
+        panels_((n + kPanel - 1) / kPanel),
+        memory_(panels_ * (m + kPanel) * kPanel + kPanel * n + m),
+        v_(memory_.data()),
+        t_(v_ + panels_ * m * kPanel),
+        small_(t_ + panels_ * kPanel * kPanel),
+        column_(small_ + kPanel * n) {}
 
   LinalgStatus run(const MatrixBatch& in, const T* a, T* q, T* r) {
     T zero = 0;
-    for (int64_t j = 0; j < n_; ++j)
-      for (int64_t i = 0; i < m_; ++i) {
+    std::fill_n(v_, panels_ * m_ * kPanel, T(0));
+    for (int64_t i = 0; i < m_; ++i)
+      for (int64_t j = 0; j < n_; ++j) {
         const T x = a[i * in.row + j * in.column];
-        v_[j * m_ + i] = x;
+        panel(j / kPanel)[i * kPanel + j % kPanel] = x;
         zero += x * 0;  // becomes NaN if an element is infinite or NaN
       }
     if (zero != 0) return LinalgStatus::not_finite;
     std::fill_n(r, n_ * n_, T(0));
-    for (int64_t first = 0; first < n_; first += kPanel) factor(first, std::min(kPanel, n_ - first), r);
-    std::fill_n(q_, m_ * n_, T(0));
-    for (int64_t j = 0; j < n_; ++j) q_[j * m_ + j] = 1;
-    for (int64_t first = (n_ - 1) / kPanel * kPanel; first >= 0; first -= kPanel)
-      apply(first, std::min(kPanel, n_ - first), q_, first, n_, true);
+    for (int64_t p = 0; p < panels_; ++p) {
+      factor(p, r);
+      for (int64_t after = p + 1; after < panels_; ++after)
+        apply(p, panel(after), kPanel, columns(after), true);
+    }
+    std::fill_n(q, m_ * n_, T(0));
+    for (int64_t j = 0; j < n_; ++j) q[j * n_ + j] = 1;
+    for (int64_t p = panels_ - 1; p >= 0; --p) apply(p, q + p * kPanel, n_, n_ - p * kPanel, false);
     for (int64_t j = 0; j < n_; ++j) {
-      const bool flip = r[j * n_ + j] < 0;
-      if (flip)
-        for (int64_t k = j; k < n_; ++k) r[j * n_ + k] = -r[j * n_ + k];
-      for (int64_t i = 0; i < m_; ++i) q[i * n_ + j] = flip ? -q_[j * m_ + i] : q_[j * m_ + i];
+      if (r[j * n_ + j] >= 0) continue;
+      for (int64_t k = j; k < n_; ++k) r[j * n_ + k] = -r[j * n_ + k];
+      for (int64_t i = 0; i < m_; ++i) q[i * n_ + j] = -q[i * n_ + j];
     }
     return LinalgStatus::ok;
   }
@@ -93,74 +100,96 @@ class Qr {
  private:
   static constexpr int64_t kPanel = 32;
 
-  // Columns [first, first + count): to R and reflections; then T; then all columns after them.
-  void factor(int64_t first, int64_t count, T* r) {
-    T* const t = t_ + first * kPanel;
-    for (int64_t j = 0; j < count; ++j) {
-      const int64_t k = first + j;
-      T* const v = v_ + k * m_;
-      for (int64_t i = 0; i < k; ++i) r[i * n_ + k] = v[i];
-      const T scale = reflection(v, k, r[k * n_ + k]);
-      for (int64_t c = k + 1; c < first + count; ++c) {
-        T* const x = v_ + c * m_ + k;
-        subtract(m_ - k, scale * dot(m_ - k, v + k, x), v + k, x);
-      }
-      // T's column j: scale on the diagonal, above it -scale T (V^T v).
+  T* panel(int64_t p) const { return v_ + p * m_ * kPanel; }
+  // T of a panel, column by column.
+  T* t_of(int64_t p) const { return t_ + p * kPanel * kPanel; }
+  int64_t columns(int64_t p) const { return std::min(kPanel, n_ - p * kPanel); }
+
+  // A panel to its rows of R and its reflections, and to their T.
+  void factor(int64_t p, T* r) {
+    T *const x = panel(p), *const t = t_of(p);
+    for (int64_t j = 0; j < columns(p); ++j) {
+      const int64_t k = p * kPanel + j;
+      for (int64_t i = 0; i < k; ++i) r[i * n_ + k] = x[i * kPanel + j];
+      for (int64_t i = 0; i < m_; ++i) column_[i] = x[i * kPanel + j];
+      const T scale = reflection(k, r[k * n_ + k]);
+      for (int64_t i = 0; i < m_; ++i) x[i * kPanel + j] = column_[i];
       T along[kPanel];
-      for (int64_t i = 0; i < j; ++i) along[i] = dot(m_ - k, v_ + (first + i) * m_ + k, v + k);
-      for (int64_t i = 0; i < j; ++i) {
-        T sum = 0;
-        for (int64_t l = i; l < j; ++l) sum += t[i * kPanel + l] * along[l];
-        t[i * kPanel + j] = -scale * sum;
-        t[j * kPanel + i] = 0;
-      }
+      multiply_columns(x, k, along);
+      // T's column j: scale on the diagonal, above it -scale T (V^T v).
+      T mixed[kPanel] = {};
+      for (int64_t l = 0; l < j; ++l)
+        for (int64_t i = 0; i < kPanel; ++i) mixed[i] += t[l * kPanel + i] * along[l];
+      for (int64_t i = 0; i < kPanel; ++i) t[j * kPanel + i] = i < j ? -scale * mixed[i] : T(0);
       t[j * kPanel + j] = scale;
+      for (int64_t c = 0; c < kPanel; ++c) along[c] = c > j ? scale * along[c] : T(0);
+      for (int64_t i = k; i < m_; ++i)
+        for (int64_t c = 0; c < kPanel; ++c) x[i * kPanel + c] -= column_[i] * along[c];
     }
-    if (first + count < n_) apply(first, count, v_, first + count, n_, false);
   }
 
-  // Turns v[k, m) into the vector of the reflection I - scale v v^T that maps it to (beta, 0, ..., 0).
-  T reflection(T* v, int64_t k, T& beta) const {
+  // Products of column_ with all columns of a panel, from row k on, in two sums that need not wait for each other.
+  void multiply_columns(const T* x, int64_t k, T* along) const {
+    T even[kPanel] = {}, odd[kPanel] = {};
+    int64_t i = k;
+    for (; i + 2 <= m_; i += 2) {
+      const T *const row = x + i * kPanel, a = column_[i], b = column_[i + 1];
+      for (int64_t c = 0; c < kPanel; ++c) {
+        even[c] += a * row[c];
+        odd[c] += b * row[kPanel + c];
+      }
+    }
+    for (int64_t c = 0; c < kPanel; ++c)
+      along[c] = even[c] + odd[c] + (i < m_ ? column_[i] * x[i * kPanel + c] : 0);
+  }
+
+  // Turns column_ from row k on into the vector v of the reflection I - scale v v^T that maps it to (beta, 0, ..., 0),
+  // and clears it above.
+  T reflection(int64_t k, T& beta) const {
+    T* const v = column_ + k;
     const int64_t below = m_ - k - 1;
-    const T head = v[k];
+    const T head = v[0];
     T largest = std::fabs(head);
-    for (int64_t i = k + 1; i < m_; ++i) largest = std::max(largest, std::fabs(v[i]));
-    std::fill_n(v, k, T(0));
-    v[k] = 1;
+    for (int64_t i = 1; i <= below; ++i) largest = std::max(largest, std::fabs(v[i]));
+    std::fill_n(column_, k, T(0));
+    v[0] = 1;
     if (largest == 0) {
       beta = 0;
       return 0;
     }
-    for (int64_t i = k + 1; i < m_; ++i) v[i] /= largest;  // squares neither overflow nor vanish
+    for (int64_t i = 1; i <= below; ++i) v[i] /= largest;  // squares neither overflow nor vanish
     const T scaled = head / largest;
-    const T length = std::sqrt(scaled * scaled + dot(below, v + k + 1, v + k + 1));
+    const T length = std::sqrt(scaled * scaled + dot(below, v + 1, v + 1));
     const T image = -std::copysign(length, scaled);
-    for (int64_t i = k + 1; i < m_; ++i) v[i] /= scaled - image;
+    for (int64_t i = 1; i <= below; ++i) v[i] /= scaled - image;
     beta = image * largest;
     return (image - scaled) / image;
   }
 
-  // Columns [from, to) of x <- (I - V T V^T) x, or its transpose, which undoes it. Rows before `first` stay.
-  void apply(int64_t first, int64_t count, T* x, int64_t from, int64_t to, bool forward) {
-    const int64_t columns = to - from, rows = m_ - first;
-    const Matrix<const T> v{v_ + first * m_ + first, m_, 1}, vt{v.at, 1, m_};
-    const Matrix<T> target{x + from * m_ + first, m_, 1};
-    T* const along = small_;           // [columns, count]: x^T V
-    T* const t = t_ + first * kPanel;  // [count, count]
-    multiply(columns, count, rows, Matrix<const T>{target.at, m_, 1}, vt, T(0), Matrix<T>{along, kPanel, 1});
-    for (int64_t c = 0; c < columns; ++c) {
-      T mixed[kPanel] = {};
-      for (int64_t i = 0; i < count; ++i)
-        for (int64_t j = 0; j < count; ++j)
-          mixed[j] -= along[c * kPanel + i] * (forward ? t[j * kPanel + i] : t[i * kPanel + j]);
-      std::copy_n(mixed, kPanel, along + c * kPanel);
+  // x <- (I - V T V^T) x for the reflections of panel p, or its transpose, which undoes it. x [m, width] has its rows
+  // `pitch` apart; those above the panel's reflections stay.
+  void apply(int64_t p, T* x, int64_t pitch, int64_t width, bool transposed) {
+    const int64_t first = p * kPanel, count = columns(p), rows = m_ - first;
+    const Matrix<const T> v{panel(p) + first * kPanel, kPanel, 1}, vt{v.at, 1, kPanel};
+    const Matrix<T> target{x + first * pitch, pitch, 1};
+    const T* const t = t_of(p);
+    multiply(count, width, rows, vt, Matrix<const T>{target.at, pitch, 1}, T(0),
+             Matrix<T>{small_, width, 1});  // V^T x
+    // small_ <- -T small_, from its first row on, or -T^T small_, from its last: T is upper triangular.
+    for (int64_t step = 0; step < count; ++step) {
+      const int64_t i = transposed ? count - 1 - step : step;
+      T* const row = small_ + i * width;
+      const T own = -t[i * kPanel + i];
+      for (int64_t c = 0; c < width; ++c) row[c] *= own;
+      for (int64_t j = transposed ? 0 : i + 1; j < (transposed ? i : count); ++j)
+        subtract(width, transposed ? t[i * kPanel + j] : t[j * kPanel + i], small_ + j * width, row);
     }
-    multiply(columns, rows, count, Matrix<const T>{along, kPanel, 1}, v, T(1), target);
+    multiply(rows, width, count, v, Matrix<const T>{small_, width, 1}, T(1), target);
   }
 
-  const int64_t m_, n_;
+  const int64_t m_, n_, panels_;
   Scratch<T> memory_;
-  T *v_, *q_, *t_, *small_;
+  T *const v_, *const t_, *const small_, *const column_;
 };
 
 // Row by row: L_ij = (A_ij - L_i . L_j) / L_jj, and L_ii the root of what is left.

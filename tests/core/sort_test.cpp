@@ -22,8 +22,12 @@ std::vector<T> draw(int64_t n, Generator& g) {
   const Tensor numbers = random_integers({n}, g, std::is_unsigned_v<T> ? 0 : -200, 200, dtype_of<T>);
   std::vector<T> x = numbers.template to_vector<T>();
   if constexpr (std::is_floating_point_v<T>) {
-    const T special[] = {T{0}, -T{0}, std::numeric_limits<T>::infinity(), -std::numeric_limits<T>::infinity(),
-                         std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::denorm_min()};
+    const T special[] = {T{0},
+                         -T{0},
+                         std::numeric_limits<T>::infinity(),
+                         -std::numeric_limits<T>::infinity(),
+                         std::numeric_limits<T>::quiet_NaN(),
+                         std::numeric_limits<T>::denorm_min()};
     const auto which = random_integers({n}, g, 0, 60, int64).to_vector<int64_t>();
     for (size_t i = 0; i < x.size(); ++i)
       if (which[i] < 6) x[i] = special[which[i]];
