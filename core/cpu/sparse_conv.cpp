@@ -11,7 +11,7 @@
 // is of use.
 #include "core/cpu/sparse_conv.h"
 
-#include "core/cpu/conv_columns.h"
+#include "core/cpu/lines.h"
 #include "core/cpu/scratch.h"
 #include "core/cpu/sparse_pieces.h"
 #include "core/cpu/sparse_tile.h"

@@ -1,0 +1,261 @@
+// Direct convolution: output channels in the lanes of vectors, some neighbouring outputs in registers.
+//
+//   out[p][k] += w[c][tap][k] * strip[c][offset(tap) + p]        for p < Q outputs, k < 2 vectors (or 1)
+//
+// Each step loads two vectors of weights and one number an output, and does 2 Q multiply-adds: with Q = 14 of 32
+// registers, 16 loads beside 28. The order in which channels come to lanes is ours (weights are packed for it), so
+// both orders of images in memory do, and any width; what is lost is lanes, where channels are no multiple of a
+// vector (thin outputs take half vectors).
+//
+// Around it: a strip of outputs at a time (conv_strip.h); channels in blocks whose weights (at most kWeights) and
+// whose packed input stay in the first-level cache while the outputs of the strip go by; sums wait in a scratch
+// [vectors][position][lanes], from which they are transposed to where they belong.
+#include "core/cpu/conv_direct.h"
+
+#include <hwy/highway.h>
+
+#include <array>
+#include <type_traits>
+#include <utility>
+
+#include "core/cpu/conv_strip.h"
+#include "core/cpu/scratch.h"
+#include "core/cpu/transpose.h"
+#include "core/parallel.h"
+
+namespace tenon::cpu {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3;
+constexpr int64_t kWeights = 12288;  // bytes of a block of weights
+constexpr int64_t kPositions = 128;  // outputs of a strip at least
+constexpr int64_t kSums = 16384;     // sums of a strip, if these are more outputs
+constexpr int64_t kTasks = 8;        // below which the channels of outputs are shared among tasks too
+
+template <class T>
+struct TileCall {
+  const T* x;              // of the first output
+  const int64_t* offsets;  // of every channel and tap from there
+  int64_t count;
+  const T* w;
+  T* sums;   // [Q][kV * lanes]
+  bool add;  // to what `sums` holds
+};
+
+template <class D, int kV, int kQ, class T = hn::TFromD<D>>
+void tile(const TileCall<T>& call) {
+  const D d;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  hn::Vec<D> sum[kQ][kV];
+  for (int q = 0; q < kQ; ++q)
+    for (int v = 0; v < kV; ++v) sum[q][v] = hn::Zero(d);
+  const T* w = call.w;
+  for (int64_t i = 0; i < call.count; ++i, w += kV * lanes) {
+    const T* const x = call.x + call.offsets[i];
+    hn::Vec<D> weight[kV];
+    for (int v = 0; v < kV; ++v) weight[v] = hn::LoadU(d, w + v * lanes);
+    for (int q = 0; q < kQ; ++q) {
+      const auto element = hn::Set(d, x[q]);
+      for (int v = 0; v < kV; ++v) sum[q][v] = hn::MulAdd(element, weight[v], sum[q][v]);
+    }
+  }
+  T* to = call.sums;
+  for (int q = 0; q < kQ; ++q)
+    for (int v = 0; v < kV; ++v, to += lanes)
+      hn::StoreU(call.add ? hn::Add(sum[q][v], hn::LoadU(d, to)) : sum[q][v], d, to);
+}
+
+// Tiles of every width that the registers allow.
+template <class D, int kV>
+struct Tiles {
+  using T = hn::TFromD<D>;
+  static constexpr int kMost = kManyRegisters ? 28 / kV : 12 / kV;
+  template <int... kQ>
+  static constexpr auto table(std::integer_sequence<int, kQ...>) {
+    return std::array<void (*)(const TileCall<T>&), sizeof...(kQ)>{tile<D, kV, kQ + 1>...};
+  }
+  static void run(TileCall<T> call, int64_t width) {
+    static constexpr auto kTable = table(std::make_integer_sequence<int, kMost>());
+    const int64_t parts = (width + kMost - 1) / kMost;
+    for (int64_t done = 0, part = 0; part < parts; ++part) {
+      const int64_t q = (width - done + parts - part - 1) / (parts - part);  // even
+      kTable[static_cast<size_t>(q - 1)](call);
+      done += q, call.x += q, call.sums += q * kV * hn::MaxLanes(D());
+    }
+  }
+};
+
+template <class D>
+class Direct {
+ public:
+  using T = hn::TFromD<D>;
+  static constexpr int64_t kLanes = hn::MaxLanes(D());
+
+  Direct(const ConvView& view, const DirectChannels& channels)
+      : view_(view),
+        channels_(channels),
+        taps_(view.taps()),
+        vectors_((channels.count + kLanes - 1) / kLanes),
+        strips_(view_, std::clamp<int64_t>(kSums / (vectors_ * kLanes), kPositions, 8 * kPositions)),
+        layout_(view_, strips_.largest()),
+        block_(std::clamp<int64_t>(kWeights / (std::max<int64_t>(1, taps_) * 2 * kLanes * int64_t{sizeof(T)}),
+                                   1, view.channels)),
+        offsets_(block_ * taps_),
+        weights_(vectors_ * kLanes * view.channels * taps_) {
+    layout_.find_offsets(view, block_, offsets_.data());
+  }
+
+  void pack_weights(const T* w) {
+    const int64_t rows = view_.channels * taps_;
+    parallel_for(vectors_, grain_for_flops(8 * rows * kLanes), [&](int64_t begin, int64_t end) {
+      for (int64_t v = begin; v < end; ++v) pack_weights_of(v, w);
+    });
+  }
+
+  void run(T* out, const T* in, const T* bias) const {
+    const int64_t pairs = (vectors_ + 1) / 2;
+    const int64_t groups = std::clamp<int64_t>(kTasks / strips_.count(), 1, pairs);
+    const int64_t per_group = (pairs + groups - 1) / groups * 2, most = strips_.largest().positions();
+    const int64_t work = 2 * most * per_group * kLanes * view_.channels * taps_;
+    const bool packed = is_packed(view_);
+    parallel_for(strips_.count() * groups, grain_for_flops(work), [&](int64_t begin, int64_t end) {
+      const Scratch<T> strip(packed ? 0 : block_ * layout_.channel_step), sums(per_group * kLanes * most);
+      for (int64_t task = begin; task < end; ++task) {
+        const Strip at = strips_.strip(task / groups);
+        const int64_t first = task % groups * per_group, last = std::min(first + per_group, vectors_);
+        for (int64_t c = 0; c < view_.channels; c += block_) {
+          const int64_t count = std::min(block_, view_.channels - c);
+          if (!packed) pack_strip(view_, layout_, at, c, c + count, in, strip.data());
+          const T* x =
+              packed ? in + c * layout_.channel_step + at.plane * layout_.plane_step + at.from : strip.data();
+          add_channels(at, first, last, c, count, x, sums.data());
+        }
+        store(at, first, last, out, sums.data(), bias);
+      }
+    });
+  }
+
+ private:
+  // Weights of vectors 2 i and 2 i + 1 stand side by side: [pair][c][tap][2 or 1][lanes].
+  bool is_pair(int64_t vector) const { return (vector | 1) < vectors_; }
+  int64_t weights_of(int64_t vector) const { return vector / 2 * 2 * kLanes * view_.channels * taps_; }
+
+  void pack_weights_of(int64_t vector, const T* w) {
+    const ConvAxis &d = view_.axis[0], &h = view_.axis[1], &l = view_.axis[2];
+    const int64_t step = is_pair(vector) ? 2 * kLanes : kLanes, first = vector * kLanes;
+    const int64_t lanes = std::min(kLanes, channels_.count - first);
+    T* to = weights_.data() + weights_of(vector) + vector % 2 * kLanes;
+    for (int64_t c = 0; c < view_.channels; ++c)
+      for (int64_t td = 0; td < d.taps; ++td)
+        for (int64_t th = 0; th < h.taps; ++th)
+          for (int64_t tw = 0; tw < l.taps; ++tw, to += step) {
+            const int64_t tap =
+                d.first_tap + td * d.tap_step + h.first_tap + th * h.tap_step + l.first_tap + tw * l.tap_step;
+            const T* from = w + first * channels_.out_step + c * channels_.in_step + tap;
+            for (int64_t i = 0; i < lanes; ++i) to[i] = from[i * channels_.out_step];
+            for (int64_t i = lanes; i < kLanes; ++i) to[i] = 0;
+          }
+  }
+
+  // sums += what `count` channels from c on give to vectors [first, last).
+  void add_channels(const Strip& at, int64_t first, int64_t last, int64_t c, int64_t count, const T* x,
+                    T* sums) const {
+    for (int64_t v = first; v < last; v += 2) {
+      const int64_t wide = is_pair(v) ? 2 : 1;
+      TileCall<T> call{x,
+                       offsets_.data(),
+                       count * taps_,
+                       weights_.data() + weights_of(v) + c * taps_ * wide * kLanes,
+                       sums + (v - first) * kLanes * at.positions(),
+                       c > 0};
+      for (int64_t p = 0; p < at.planes; ++p)
+        for (int64_t l = 0; l < at.lines; ++l, call.sums += at.width * wide * kLanes) {
+          call.x = x + p * layout_.plane_step + l * layout_.line_step;
+          wide == 2 ? Tiles<D, 2>::run(call, at.width) : Tiles<D, 1>::run(call, at.width);
+        }
+    }
+  }
+
+  void store(const Strip& at, int64_t first, int64_t last, T* out, T* sums, const T* bias) const {
+    const D d;
+    for (int64_t v = first; v < last; ++v) {
+      const int64_t step = is_pair(v) ? 2 * kLanes : kLanes, k = v * kLanes,
+                    n = std::min(kLanes, channels_.count - k);
+      T* from = sums + (v / 2 * 2 - first) * kLanes * at.positions() + v % 2 * kLanes;
+      if (bias != nullptr) {
+        T shift[kLanes] = {};
+        std::copy_n(bias + k, n, shift);
+        const auto b = hn::LoadU(d, shift);
+        for (int64_t p = 0; p < at.positions(); ++p)
+          hn::StoreU(hn::Add(hn::LoadU(d, from + p * step), b), d, from + p * step);
+      }
+      for (int64_t p = 0; p < at.planes; ++p, from += at.lines * at.width * step)
+        store_plane(at, at.plane + p, k, n, step, from, out);
+    }
+  }
+
+  // n channels from k on of one plane.
+  void store_plane(const Strip& at, int64_t plane, int64_t k, int64_t n, int64_t step, const T* from,
+                   T* out) const {
+    const D d;
+    const ConvAxis &z = view_.axis[0], &h = view_.axis[1], &w = view_.axis[2];
+    const int64_t depth = z.place + plane % z.out * z.place_step;
+    T* const base = out + plane / z.out * view_.out.image + k * view_.out.channel;
+    const int64_t* extent = channels_.out_extent;
+    const bool whole = w.place_step == 1 && h.place_step == 1 && at.width == extent[2];
+    const int64_t lines = whole ? 1 : at.lines, width = whole ? at.lines * at.width : at.width;
+    for (int64_t l = 0; l < lines; ++l, from += width * step) {
+      const int64_t line = h.place + (at.line + l) * h.place_step;
+      T* to = base + ((depth * extent[1] + line) * extent[2] + w.place + at.from * w.place_step) *
+                         view_.out.position;
+      const int64_t move = w.place_step * view_.out.position;
+      if (move == 1) {
+        transpose(d, from, step, to, view_.out.channel, width, n);
+      } else if (view_.out.channel == 1) {
+        for (int64_t p = 0; p < width; ++p) copy_line(to + p * move, from + p * step, n);
+      } else {
+        for (int64_t i = 0; i < n; ++i)
+          for (int64_t p = 0; p < width; ++p) to[i * view_.out.channel + p * move] = from[p * step + i];
+      }
+    }
+  }
+
+  ConvView view_;
+  DirectChannels channels_;
+  int64_t taps_, vectors_;
+  Strips strips_;
+  StripLayout layout_;
+  int64_t block_;  // channels whose weights are used at a time
+  Scratch<int64_t> offsets_;
+  Scratch<T> weights_;
+};
+
+template <class T>
+void run(const ConvView& view, const DirectChannels& channels, T* out, const T* in, const T* w,
+         const T* bias) {
+  using Whole = hn::ScalableTag<T>;
+  using Narrow = hn::CappedTag<T, std::max<size_t>(16 / sizeof(T), hn::MaxLanes(Whole()) / 2)>;
+  auto go = [&](auto d) {
+    Direct<decltype(d)> direct(view, channels);
+    direct.pack_weights(w);
+    direct.run(out, in, bias);
+  };
+  // A narrow vector costs half of a wide one where the processor has them in halves, and never more.
+  if (channels.count * 2 <= static_cast<int64_t>(hn::MaxLanes(Whole()))) return go(Narrow());
+  go(Whole());
+}
+
+}  // namespace
+
+void conv_direct(const ConvView& view, const DirectChannels& channels, float* out, const float* in,
+                 const float* w, const float* bias) {
+  run(view, channels, out, in, w, bias);
+}
+void conv_direct(const ConvView& view, const DirectChannels& channels, double* out, const double* in,
+                 const double* w, const double* bias) {
+  run(view, channels, out, in, w, bias);
+}
+
+}  // namespace tenon::cpu

@@ -1,0 +1,107 @@
+// What the convolution kernels share: a convolution seen along each axis, its outputs cut into strips, and the input
+// of a strip packed so that a kernel meets neither borders nor strides.
+//
+// A strip is a box of outputs: some planes, some lines of each. Packed, the input that it needs is
+//
+//   [channel][depth][line][phase][position]
+//
+// with zeros where the padding is. A line is split by phase (position modulo stride), so that at any tap the inputs
+// of neighbouring outputs lie side by side: a tap is one offset into the strip. For a 3 x 3 kernel (L + 2) / L lines
+// are copied for a line of the input, a few cycles a vector beside 9 K / lanes multiply-adds; hence boxes that are
+// as high as they are deep.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/cpu/conv.h"
+#include "core/cpu/lines.h"
+
+namespace tenon::cpu {
+
+/// One axis: output o, which lies at place + o * place_step of its tensor, meets the input o * stride + offset(t) at
+/// the t-th of its taps. Taps of the whole kernel are numbered row-major; this axis adds first_tap + t * tap_step.
+struct ConvAxis {
+  int64_t in = 1, out = 1, stride = 1;
+  int64_t place = 0, place_step = 1;
+  int64_t taps = 1, first_tap = 0, tap_step = 1;
+  int64_t first_offset = 0, offset_step = 1;
+
+  int64_t offset(int64_t t) const { return first_offset + t * offset_step; }
+  /// Does every output meet its own input, and no other?
+  bool is_identity() const {
+    return taps == 1 && stride == 1 && place_step == 1 && first_offset == 0 && in == out;
+  }
+  int64_t reach() const {
+    return taps == 0 ? 0 : (taps - 1) * (offset_step < 0 ? -offset_step : offset_step);
+  }
+  int64_t lowest() const { return taps == 0 ? 0 : std::min(offset(0), offset(taps - 1)); }
+};
+
+/// The axis from the input to the output.
+ConvAxis forward_axis(const ConvPlan& plan, int axis);
+/// The axis from the gradient of the output to that of the input, of whose elements it covers phase, phase + stride, ...
+/// These see the taps k with (phase + padding - k dilation) divisible by the stride: some of them, none at times.
+ConvAxis backward_axis(const ConvPlan& plan, int axis, int64_t phase);
+
+/// A convolution of one group: many channels in, along three axes.
+struct ConvView {
+  int64_t images, channels;
+  ConvAxis axis[3];
+  ImageSteps in, out;
+
+  int64_t taps() const { return axis[0].taps * axis[1].taps * axis[2].taps; }
+  int64_t positions() const { return axis[0].out * axis[1].out * axis[2].out; }
+  int64_t planes() const { return images * axis[0].out; }
+  /// Joins neighbouring axes along which every output meets its own input, inward: a 3 x 1 x 1 kernel then has lines of
+  /// height x width, a 1 x 1 kernel one line. `out_extent` are the extents of the image that outputs are placed in.
+  void join_axes(int64_t (&out_extent)[3]);
+};
+
+/// Outputs [from, from + width) of lines [line, line + lines) of some planes. A plane is one depth of one image; they
+/// are counted through all images, and are of one image where outputs meet inputs of several depths.
+struct Strip {
+  int64_t plane, planes, line, lines, from, width;
+  int64_t positions() const { return planes * lines * width; }
+};
+
+/// The strips of a convolution, by its sizes alone.
+class Strips {
+ public:
+  /// Strips of about `positions` outputs.
+  Strips(const ConvView& view, int64_t positions);
+  int64_t count() const { return runs_ * plane_blocks() * line_blocks() * pieces(); }
+  Strip strip(int64_t i) const;
+  /// The largest.
+  Strip largest() const { return {0, planes_, 0, lines_, 0, width_}; }
+
+ private:
+  int64_t pieces() const { return (view_.axis[2].out + width_ - 1) / width_; }
+  int64_t line_blocks() const { return (view_.axis[1].out + lines_ - 1) / lines_; }
+  int64_t plane_blocks() const { return (planes_of_run_ + planes_ - 1) / planes_; }
+  const ConvView& view_;
+  int64_t runs_, planes_of_run_;  // planes that one strip may join
+  int64_t planes_, lines_, width_;
+};
+
+/// Where things lie in a packed strip. Steps count elements.
+struct StripLayout {
+  int64_t phases, position;    ///< phases of a line, and elements of each
+  int64_t lines, line_step;    ///< lines of a depth; the step from one line of outputs to the next
+  int64_t depths, plane_step;  ///< likewise
+  int64_t depth_step, channel_step;
+
+  StripLayout(const ConvView& view, const Strip& largest);
+  /// Offsets [channel][tap] of some channels in the order of the kernel's own axes.
+  void find_offsets(const ConvView& view, int64_t channels, int64_t* offsets) const;
+};
+
+/// Packs channels [first, last) of what a strip needs.
+template <class T>
+void pack_strip(const ConvView& view, const StripLayout& layout, const Strip& strip, int64_t first,
+                int64_t last, const T* x, T* to);
+
+/// Is the input itself a packed strip (every output of a single line meets its own input alone)?
+bool is_packed(const ConvView& view);
+
+}  // namespace tenon::cpu
