@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "core/cpu/conv_strip.h"
+#include "core/cpu/conv_thin.h"
 #include "core/cpu/scratch.h"
 #include "core/cpu/transpose.h"
 #include "core/parallel.h"
@@ -99,7 +99,7 @@ class Direct {
         taps_(view.taps()),
         vectors_((channels.count + kLanes - 1) / kLanes),
         strips_(view_, std::clamp<int64_t>(kSums / (vectors_ * kLanes), kPositions, 8 * kPositions)),
-        layout_(view_, strips_.largest()),
+        layout_(view_, strips_.largest(), is_packed(view_)),
         block_(std::clamp<int64_t>(kWeights / (std::max<int64_t>(1, taps_) * 2 * kLanes * int64_t{sizeof(T)}),
                                    1, view.channels)),
         offsets_(block_ * taps_),
@@ -143,20 +143,16 @@ class Direct {
   int64_t weights_of(int64_t vector) const { return vector / 2 * 2 * kLanes * view_.channels * taps_; }
 
   void pack_weights_of(int64_t vector, const T* w) {
-    const ConvAxis &d = view_.axis[0], &h = view_.axis[1], &l = view_.axis[2];
     const int64_t step = is_pair(vector) ? 2 * kLanes : kLanes, first = vector * kLanes;
     const int64_t lanes = std::min(kLanes, channels_.count - first);
     T* to = weights_.data() + weights_of(vector) + vector % 2 * kLanes;
     for (int64_t c = 0; c < view_.channels; ++c)
-      for (int64_t td = 0; td < d.taps; ++td)
-        for (int64_t th = 0; th < h.taps; ++th)
-          for (int64_t tw = 0; tw < l.taps; ++tw, to += step) {
-            const int64_t tap =
-                d.first_tap + td * d.tap_step + h.first_tap + th * h.tap_step + l.first_tap + tw * l.tap_step;
-            const T* from = w + first * channels_.out_step + c * channels_.in_step + tap;
-            for (int64_t i = 0; i < lanes; ++i) to[i] = from[i * channels_.out_step];
-            for (int64_t i = lanes; i < kLanes; ++i) to[i] = 0;
-          }
+      for_each_tap(view_, [&](int64_t tap) {
+        const T* from = w + first * channels_.out_step + c * channels_.in_step + tap;
+        for (int64_t i = 0; i < lanes; ++i) to[i] = from[i * channels_.out_step];
+        for (int64_t i = lanes; i < kLanes; ++i) to[i] = 0;
+        to += step;
+      });
   }
 
   // sums += what `count` channels from c on give to vectors [first, last).
@@ -200,17 +196,13 @@ class Direct {
   void store_plane(const Strip& at, int64_t plane, int64_t k, int64_t n, int64_t step, const T* from,
                    T* out) const {
     const D d;
-    const ConvAxis &z = view_.axis[0], &h = view_.axis[1], &w = view_.axis[2];
-    const int64_t depth = z.place + plane % z.out * z.place_step;
-    T* const base = out + plane / z.out * view_.out.image + k * view_.out.channel;
-    const int64_t* extent = channels_.out_extent;
-    const bool whole = w.place_step == 1 && h.place_step == 1 && at.width == extent[2];
+    const ConvAxis &h = view_.axis[1], &w = view_.axis[2];
+    const bool whole = w.place_step == 1 && h.place_step == 1 && at.width == channels_.out_extent[2];
     const int64_t lines = whole ? 1 : at.lines, width = whole ? at.lines * at.width : at.width;
+    const int64_t move = w.place_step * view_.out.position;
     for (int64_t l = 0; l < lines; ++l, from += width * step) {
-      const int64_t line = h.place + (at.line + l) * h.place_step;
-      T* to = base + ((depth * extent[1] + line) * extent[2] + w.place + at.from * w.place_step) *
-                         view_.out.position;
-      const int64_t move = w.place_step * view_.out.position;
+      T* const to =
+          out + place_of(view_, channels_.out_extent, plane, at.line + l, at.from) + k * view_.out.channel;
       if (move == 1) {
         transpose(d, from, step, to, view_.out.channel, width, n);
       } else if (view_.out.channel == 1) {
@@ -242,6 +234,8 @@ void run(const ConvView& view, const DirectChannels& channels, T* out, const T* 
     direct.pack_weights(w);
     direct.run(out, in, bias);
   };
+  if (thin_pays(view, channels.count, hn::MaxLanes(Whole())))
+    return conv_thin(view, channels, out, in, w, bias);
   // A narrow vector costs half of a wide one where the processor has them in halves, and never more.
   if (channels.count * 2 <= static_cast<int64_t>(hn::MaxLanes(Whole()))) return go(Narrow());
   go(Whole());

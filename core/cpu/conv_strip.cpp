@@ -62,6 +62,15 @@ void ConvView::join_axes(int64_t (&out_extent)[3]) {
   join(1, 2);
 }
 
+int64_t place_of(const ConvView& view, const int64_t* out_extent, int64_t plane, int64_t line,
+                 int64_t column) {
+  const ConvAxis &d = view.axis[0], &h = view.axis[1], &w = view.axis[2];
+  const int64_t depth = d.place + plane % d.out * d.place_step;
+  const int64_t at = (depth * out_extent[1] + h.place + line * h.place_step) * out_extent[2] + w.place +
+                     column * w.place_step;
+  return plane / d.out * view.out.image + at * view.out.position;
+}
+
 Strips::Strips(const ConvView& view, int64_t positions) : view_(view) {
   const ConvAxis &d = view.axis[0], &h = view.axis[1], &w = view.axis[2];
   constexpr int64_t kVector = 16;
@@ -106,8 +115,8 @@ struct Span {
 
 }  // namespace
 
-StripLayout::StripLayout(const ConvView& view, const Strip& largest) {
-  if (is_packed(view)) {
+StripLayout::StripLayout(const ConvView& view, const Strip& largest, bool in_place) {
+  if (in_place) {
     phases = lines = depths = 1, position = line_step = depth_step = 0;
     plane_step = view.in.image, channel_step = view.in.channel;
     return;
@@ -136,19 +145,38 @@ void StripLayout::find_offsets(const ConvView& view, int64_t channels, int64_t* 
 
 namespace {
 
-// One phase of a line: to[j] = x[(low + j * stride) * step], or 0 outside [0, in).
-template <class T>
-void pack_line(T* to, const T* x, int64_t step, int64_t low, int64_t stride, int64_t in, int64_t n) {
-  const int64_t first = std::clamp<int64_t>(low >= 0 ? 0 : (-low + stride - 1) / stride, 0, n);
-  const int64_t last = std::clamp<int64_t>(in <= low ? 0 : (in - low + stride - 1) / stride, first, n);
-  for (int64_t j = 0; j < first; ++j) to[j] = 0;
-  const T* from = x + (low + first * stride) * step;
-  if (stride * step == 1) {
-    copy_line(to + first, from, last - first);
-  } else {
-    for (int64_t j = 0; j < last - first; ++j) to[first + j] = from[j * stride * step];
+// One phase of lines: `before` zeros, n elements of the input, `stride` apart from `first` on, and `after` zeros.
+struct PhaseLine {
+  int64_t before, n, after, first, stride;
+
+  // Elements low, low + stride, ... of a line of `in` elements, `count` of them.
+  PhaseLine(int64_t low, int64_t line_stride, int64_t in, int64_t count) : stride(line_stride) {
+    before = std::clamp<int64_t>(low >= 0 ? 0 : (-low + stride - 1) / stride, 0, count);
+    const int64_t end = std::clamp<int64_t>(in <= low ? 0 : (in - low + stride - 1) / stride, before, count);
+    n = end - before, after = count - end, first = low + before * stride;
   }
-  for (int64_t j = last; j < n; ++j) to[j] = 0;
+
+  // Copies a line, whose elements are `position` apart in x.
+  template <class T>
+  void copy(T* to, const T* x, int64_t position) const {
+    for (int64_t i = 0; i < before; ++i) *to++ = 0;
+    const int64_t step = stride * position;
+    const T* const from = x + first * position;
+    if (step == 1) {
+      copy_line(to, from, n);
+    } else {
+      for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
+    }
+    to += n;
+    for (int64_t i = 0; i < after; ++i) *to++ = 0;
+  }
+};
+
+template <class T>
+T* clear_lines(T* at, int64_t lines, int64_t pitch, int64_t n) {
+  for (int64_t l = 0; l < lines; ++l, at += pitch)
+    for (int64_t i = 0; i < n; ++i) at[i] = 0;
+  return at;
 }
 
 }  // namespace
@@ -157,29 +185,31 @@ template <class T>
 void pack_strip(const ConvView& view, const StripLayout& layout, const Strip& strip, int64_t first,
                 int64_t last, const T* x, T* to) {
   const ConvAxis &d = view.axis[0], &h = view.axis[1], &w = view.axis[2];
-  const int64_t pitch = layout.phases * layout.position;
-  const Span lines(h, strip.lines), depths(d, strip.planes);
-  const int64_t line_stride = h.taps == 1 ? h.stride : 1;
-  const int64_t line0 = strip.line * h.stride + h.lowest(), from = strip.from * w.stride + w.lowest();
-  for (int64_t c = first; c < last; ++c)
-    for (int64_t p = 0; p < depths.inputs; ++p) {
-      // With one tap a depth is that of plane p, which may be of another image.
-      const int64_t plane = d.taps == 1 ? strip.plane + p : strip.plane, image = plane / d.out;
-      const int64_t depth = plane % d.out * d.stride + d.lowest() + (d.taps == 1 ? 0 : p);
-      const T* const of_depth =
-          x + image * view.in.image + c * view.in.channel + depth * h.in * w.in * view.in.position;
-      T* at = to + (c - first) * layout.channel_step + p * layout.depth_step;
-      for (int64_t l = 0; l < lines.inputs; ++l, at += pitch) {
-        const int64_t line = line0 + l * line_stride;
-        if (depth < 0 || depth >= d.in || line < 0 || line >= h.in) {
-          std::fill_n(at, pitch, T{0});
+  const Span depths(d, strip.planes), lines(h, strip.lines);
+  // Lines are those from `top` on, `down` apart; of them [above, below) are in the image.
+  const int64_t down = h.taps == 1 ? h.stride : 1, top = strip.line * h.stride + h.lowest();
+  const PhaseLine rows(top, down, h.in, lines.inputs);
+  const int64_t line_step = w.in * view.in.position;
+  for (int64_t phase = 0; phase < layout.phases; ++phase) {
+    const PhaseLine line(strip.from * w.stride + w.lowest() + phase, w.stride, w.in, layout.position);
+    for (int64_t c = first; c < last; ++c)
+      for (int64_t p = 0; p < depths.inputs; ++p) {
+        // With one tap a depth is that of plane p, which may be of another image.
+        const int64_t plane = strip.plane + (d.taps == 1 ? p : 0);
+        const int64_t depth = plane % d.out * d.stride + d.lowest() + (d.taps == 1 ? 0 : p);
+        T* at = to + (c - first) * layout.channel_step + p * layout.depth_step + phase * layout.position;
+        if (depth < 0 || depth >= d.in) {
+          clear_lines(at, lines.inputs, layout.pitch(), layout.position);
           continue;
         }
-        for (int64_t phase = 0; phase < layout.phases; ++phase)
-          pack_line(at + phase * layout.position, of_depth + line * w.in * view.in.position, view.in.position,
-                    from + phase, w.stride, w.in, layout.position);
+        const T* from =
+            x + plane / d.out * view.in.image + c * view.in.channel + (depth * h.in + rows.first) * line_step;
+        at = clear_lines(at, rows.before, layout.pitch(), layout.position);
+        for (int64_t l = 0; l < rows.n; ++l, at += layout.pitch(), from += down * line_step)
+          line.copy(at, from, view.in.position);
+        clear_lines(at, rows.after, layout.pitch(), layout.position);
       }
-    }
+  }
 }
 
 bool is_packed(const ConvView& view) {

@@ -58,6 +58,20 @@ struct ConvView {
   void join_axes(int64_t (&out_extent)[3]);
 };
 
+/// Where the output at `plane` (counted through all images), line and column lies, in the first channel.
+int64_t place_of(const ConvView& view, const int64_t* out_extent, int64_t plane, int64_t line,
+                 int64_t column);
+
+/// Calls `f(tap)` with the number of every tap, in the order of the view's axes.
+template <class F>
+void for_each_tap(const ConvView& view, F&& f) {
+  const ConvAxis &d = view.axis[0], &h = view.axis[1], &w = view.axis[2];
+  for (int64_t td = 0; td < d.taps; ++td)
+    for (int64_t th = 0; th < h.taps; ++th)
+      for (int64_t tw = 0; tw < w.taps; ++tw)
+        f(d.first_tap + td * d.tap_step + h.first_tap + th * h.tap_step + w.first_tap + tw * w.tap_step);
+}
+
 /// Outputs [from, from + width) of lines [line, line + lines) of some planes. A plane is one depth of one image; they
 /// are counted through all images, and are of one image where outputs meet inputs of several depths.
 struct Strip {
@@ -91,7 +105,9 @@ struct StripLayout {
   int64_t depths, plane_step;  ///< likewise
   int64_t depth_step, channel_step;
 
-  StripLayout(const ConvView& view, const Strip& largest);
+  /// With `in_place` (see is_packed), the steps are those of the input itself.
+  StripLayout(const ConvView& view, const Strip& largest, bool in_place);
+  int64_t pitch() const { return phases * position; }  ///< of lines of the input
   /// Offsets [channel][tap] of some channels in the order of the kernel's own axes.
   void find_offsets(const ConvView& view, int64_t channels, int64_t* offsets) const;
 };

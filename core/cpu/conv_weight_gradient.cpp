@@ -99,7 +99,7 @@ class WeightGradient {
       : view_(view),
         out_channels_(out_channels),
         strips_(view_, kPositions),
-        layout_(view_, strips_.largest()),
+        layout_(view_, strips_.largest(), is_packed(view_)),
         taps_(view.taps()),
         vectors_((out_channels + kLanes - 1) / kLanes),
         run_(run_of(view)),

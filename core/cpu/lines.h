@@ -10,6 +10,8 @@ namespace tenon::cpu {
 template <class T>
 inline void copy_line(T* to, const T* from, int64_t n) {
   constexpr int64_t kWide = 8, kNarrow = 4;
+  for (; n >= 4 * kWide; n -= 2 * kWide, to += 2 * kWide, from += 2 * kWide)
+    std::memcpy(to, from, 2 * kWide * sizeof(T));
   if (n >= kWide) {
     for (int64_t i = 0; i < n - kWide; i += kWide) std::memcpy(to + i, from + i, kWide * sizeof(T));
     std::memcpy(to + n - kWide, from + n - kWide, kWide * sizeof(T));  // the rest, overlapping

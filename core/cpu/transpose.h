@@ -5,7 +5,6 @@
 
 #include <hwy/highway.h>
 
-#include <algorithm>
 #include <cstdint>
 
 namespace tenon::cpu {
@@ -26,12 +25,12 @@ HWY_INLINE hn::Vec<D> load_pieces(D d, const T* from, int64_t step) {
   }
 }
 
-/// to[j][i] = from[i][j] for i < lanes and j < rows; rows `from_step` and `to_step` apart.
+/// to[j][i] = from[i][j] for i, j < lanes; rows `from_step` and `to_step` apart.
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void square(D d, const T* from, int64_t from_step, T* to, int64_t to_step, int64_t rows) {
+HWY_INLINE void square(D d, const T* from, int64_t from_step, T* to, int64_t to_step) {
   // Piece b of v[i] is row i + b * kPiece of the square: transposed within each piece, column j comes out in order.
   constexpr int64_t kPiece = 16 / sizeof(T);
-  for (int64_t j = 0; j < rows; j += kPiece) {
+  for (int64_t j = 0; j < static_cast<int64_t>(hn::MaxLanes(d)); j += kPiece) {
     hn::Vec<D> v[kPiece];
     for (int64_t i = 0; i < kPiece; ++i) v[i] = load_pieces(d, from + i * from_step + j, kPiece * from_step);
     hn::Vec<D> out[kPiece];
@@ -48,7 +47,7 @@ HWY_INLINE void square(D d, const T* from, int64_t from_step, T* to, int64_t to_
       out[0] = hn::InterleaveLower(d, v[0], v[1]);
       out[1] = hn::InterleaveUpper(d, v[0], v[1]);
     }
-    for (int64_t i = 0; i < std::min(kPiece, rows - j); ++i) hn::StoreU(out[i], d, to + (j + i) * to_step);
+    for (int64_t i = 0; i < kPiece; ++i) hn::StoreU(out[i], d, to + (j + i) * to_step);
   }
 }
 
@@ -63,7 +62,7 @@ HWY_INLINE void transpose(D d, const T* from, int64_t from_step, T* to, int64_t 
   for (; i + lanes <= height; i += lanes) {
     int64_t j = 0;
     for (; j + lanes <= width; j += lanes)
-      transposing::square(d, from + i * from_step + j, from_step, to + j * to_step + i, to_step, lanes);
+      transposing::square(d, from + i * from_step + j, from_step, to + j * to_step + i, to_step);
     for (; j < width; ++j)
       for (int64_t l = 0; l < lanes; ++l) to[j * to_step + i + l] = from[(i + l) * from_step + j];
   }
