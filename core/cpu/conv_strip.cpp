@@ -74,7 +74,9 @@ int64_t place_of(const ConvView& view, const int64_t* out_extent, int64_t plane,
 Strips::Strips(const ConvView& view, int64_t positions) : view_(view) {
   const ConvAxis &d = view.axis[0], &h = view.axis[1], &w = view.axis[2];
   constexpr int64_t kVector = 16;
-  width_ = even_piece(w.out, 2 * positions);
+  // Where lines share inputs, a piece of a line is short enough for some lines to be together.
+  constexpr int64_t kShared = 128;
+  width_ = even_piece(w.out, h.taps * d.taps > 1 ? kShared : 2 * positions);
   if (width_ < w.out) width_ = (width_ + kVector - 1) / kVector * kVector;
   const int64_t fit = std::max<int64_t>(1, positions / width_);
   if (d.taps > 1) {

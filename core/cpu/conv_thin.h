@@ -1,0 +1,16 @@
+// The direct convolution of one group with few channels out.
+#pragma once
+
+#include "core/cpu/conv_direct.h"
+
+namespace tenon::cpu {
+
+/// Does conv_thin use the lanes of vectors better than conv_direct?
+bool thin_pays(const ConvView& view, int64_t channels, int64_t lanes);
+/// As conv_direct.
+void conv_thin(const ConvView& view, const DirectChannels& channels, float* out, const float* in,
+               const float* w, const float* bias);
+void conv_thin(const ConvView& view, const DirectChannels& channels, double* out, const double* in,
+               const double* w, const double* bias);
+
+}  // namespace tenon::cpu
