@@ -87,8 +87,8 @@ void report(int64_t count, LinalgStatus* status, const int* info) {
 void svd(int64_t count, int64_t m, int64_t n, DType dtype, void* a, void* u, void* s, void* v,
          LinalgStatus* status) {
   TENON_CHECK(m <= 32 && n <= 32 && count <= std::numeric_limits<int>::max(),
-              "svd: cuSOLVER's batched SVD expects matrices of at most 32 x 32, got ", count, " of ", m, " x ", n,
-              "; unset TENON_CUDA_SVD for Tenon's own kernel");
+              "svd: cuSOLVER's batched SVD expects matrices of at most 32 x 32, got ", count, " of ", m,
+              " x ", n, "; unset TENON_CUDA_SVD for Tenon's own kernel");
   const int rows = static_cast<int>(m), columns = static_cast<int>(n), batch = static_cast<int>(count);
   const Scratch info(static_cast<size_t>(count) * sizeof(int));
   visit_floating("svd", dtype, [&](auto tag) {

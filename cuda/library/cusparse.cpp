@@ -42,9 +42,9 @@ constexpr cusparseSpMMAlg_t kAlgorithm = CUSPARSE_SPMM_CSR_ALG3;  // the determi
 class PreparedProduct {
  public:
   PreparedProduct(const SpmmPlan& p, DType dtype) : plan_(p), dtype_(dtype) {
-    check(cusparseCreateCsr(&w_, p.rows_y, p.rows_x, p.w.entries, writable(p.w.offsets), writable(p.w.indices),
-                            writable(p.w.offsets), CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I,
-                            CUSPARSE_INDEX_BASE_ZERO, type()),
+    check(cusparseCreateCsr(&w_, p.rows_y, p.rows_x, p.w.entries, writable(p.w.offsets),
+                            writable(p.w.indices), writable(p.w.offsets), CUSPARSE_INDEX_32I,
+                            CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO, type()),
           "cusparseCreateCsr");
     check(cusparseCreateDnMat(&x_, p.rows_x, p.n, std::max(p.x_row, p.n), writable(p.w.offsets), type(),
                               CUSPARSE_ORDER_ROW),
@@ -88,7 +88,8 @@ class PreparedProduct {
   cudaDataType type() const { return dtype_ == float64 ? CUDA_R_64F : CUDA_R_32F; }
   void prepare(const void* alpha, const void* beta) {
     size_t bytes = 0;
-    check(cusparseSpMM_bufferSize(handle(), kPlain, kPlain, alpha, w_, x_, beta, y_, type(), kAlgorithm, &bytes),
+    check(cusparseSpMM_bufferSize(handle(), kPlain, kPlain, alpha, w_, x_, beta, y_, type(), kAlgorithm,
+                                  &bytes),
           "cusparseSpMM_bufferSize");
     buffer_ = std::make_unique<Scratch>(std::max<size_t>(bytes, 1));
     check(cusparseSpMM_preprocess(handle(), kPlain, kPlain, alpha, w_, x_, beta, y_, type(), kAlgorithm,
