@@ -1,6 +1,6 @@
 // The kernels that walk a Loop. loop_kernel gives every item to a body: body(offset), with the operands' offsets.
 // Neighbouring threads take neighbouring items, so dense operands load in full 128-byte lines. A Loop of rank 1
-// needs no division; higher ranks pay one 64-bit division per axis and item.
+// needs no division; higher ranks pay one per axis and item, in 32 bits below 2^31 items.
 //
 // launch_map is for bodies of the form y = f(x...). Where all operands are dense, a thread takes four neighbours,
 // which for 4-byte numbers is one load of 16 bytes an operand, one store, and one address for all of them: with

@@ -7,8 +7,8 @@
 //
 // Bound: memory, 4 bytes read for each float32 item (1 double add): 22 us for 2^24 items at 3.0 TB/s. A
 // memory of 4 TB/s answers after some 0.7 us, so about 3 MB must be under way at any time: each thread asks for
-// eight float32 items before it adds the first, which makes 4 MB with four blocks on each of 132 multiprocessors. (One
-// item where reduced axes do not merge: there divisions find each item's place.) Where results lie side by side
+// eight float32 items before it adds the first, which makes 4 MB with four blocks on each of 132 multiprocessors. (Where
+// reduced axes do not merge, divisions find each item's place.) Where results lie side by side
 // in x, 32 or more of them share a block, so that a warp reads whole lines; where items do, a warp reads along
 // the items, and chunks begin at lines.
 #include <algorithm>
@@ -32,15 +32,16 @@ constexpr int64_t kBlocksWanted = 528;   // four for each multiprocessor of a la
 template <class T>
 constexpr int kAhead = std::is_same_v<T, float> ? 8 : 4;
 
-// acc and then `count` items that lie `stride` apart, in order.
-template <class Op, class T, class A>
-__device__ A add_items(A acc, const T* x, int64_t count, int64_t stride) {
-  TENON_ROLLED for (; count >= kAhead<T>; count -= kAhead<T>, x += kAhead<T> * stride) {
+// acc and then items number 0 .. count - 1, in order: item i is x[place(i)].
+template <class Op, class T, class A, class Place>
+__device__ A add_items(A acc, const T* x, int64_t count, Place place) {
+  int64_t i = 0;
+  TENON_ROLLED for (; i + kAhead<T> <= count; i += kAhead<T>) {
     T item[kAhead<T>];
-    TENON_UNROLL for (int k = 0; k < kAhead<T>; ++k) item[k] = x[k * stride];
+    TENON_UNROLL for (int k = 0; k < kAhead<T>; ++k) item[k] = x[place(i + k)];
     TENON_UNROLL for (int k = 0; k < kAhead<T>; ++k) acc = Op::template step<A, T>(acc, item[k]);
   }
-  TENON_ROLLED for (; count > 0; --count, x += stride) acc = Op::template step<A, T>(acc, *x);
+  TENON_ROLLED for (; i < count; ++i) acc = Op::template step<A, T>(acc, x[place(i)]);
   return acc;
 }
 
@@ -58,16 +59,17 @@ __global__ void __launch_bounds__(kThreads)
   A acc = Op::template first<A, T>();
   if (exists) {
     loop.kept.offsets_of(result, offset);
-    const T* const first = x + offset[1];
+    const int64_t mine = begin + threadIdx.y, step = blockDim.y, count = (end - mine + step - 1) / step;
     if constexpr (kMerged) {
-      const int64_t mine = begin + threadIdx.y, step = blockDim.y, stride = loop.reduced.stride[0][0];
-      acc = add_items<Op>(acc, first + mine * stride, (end - mine + step - 1) / step, step * stride);
+      const int64_t stride = loop.reduced.stride[0][0];
+      acc = add_items<Op>(acc, x + offset[1] + mine * stride, count,
+                          [stride = step * stride](int64_t i) { return i * stride; });
     } else {
-      for (int64_t i = begin + threadIdx.y; i < end; i += blockDim.y) {
+      acc = add_items<Op>(acc, x + offset[1], count, [&](int64_t i) {
         int64_t item[1];
-        loop.reduced.offsets_of(i, item);
-        acc = Op::template step<A, T>(acc, first[item[0]]);
-      }
+        loop.reduced.offsets_of(mine + i * step, item);
+        return item[0];
+      });
     }
   }
   const unsigned slot = threadIdx.y * blockDim.x + threadIdx.x;

@@ -22,6 +22,11 @@ Json verdicts_json(const std::vector<Claim>& claims) {
                        {verdict_name(Verdict::kNotRun), counts.not_run}});
 }
 
+// Who really computed: times of an emulated device are no times of a card.
+std::string device_name(const Options& options) {
+  return options.device == "cuda" && build_info().cuda == "emulated" ? "cuda (emulated)" : options.device;
+}
+
 }  // namespace
 
 // The Makefile defines one TENON_CUDA_... for the whole variant, and TENON_ARCH for this file.
@@ -57,7 +62,7 @@ Json results_json(const Results& results) {
       {{"paper", results.paper},
        {"date", utc_now()},
        {"data_set", results.data_set},
-       {"device", results.options.device},
+       {"device", device_name(results.options)},
        {"seeds", Json::array_of(results.options.seed_list())},
        {"scale", scale_name(results.options.scale)},
        {"threads", results.threads},
@@ -71,7 +76,7 @@ Json results_json(const Results& results) {
 std::vector<std::pair<std::string, std::string>> results_facts(const Results& results) {
   const BuildInfo build = build_info();
   return {{"Data set", results.data_set},
-          {"Device", results.options.device},
+          {"Device", device_name(results.options)},
           {"Seeds", joined_seeds(results.options.seed_list())},
           {"Scale", scale_name(results.options.scale)},
           {"Threads", std::to_string(results.threads)},

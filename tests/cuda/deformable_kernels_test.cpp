@@ -4,7 +4,7 @@
 #if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
 
 #include "core/ops/deformable.h"
-#include "tests/cuda/on_both_devices.h"
+#include "tests/cuda/both_devices.h"
 
 namespace tenon {
 

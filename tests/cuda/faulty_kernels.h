@@ -94,6 +94,21 @@ __global__ inline void too_much_shared() {
   tile[threadIdx.x] = 0;
 }
 
+// ---- faults of asynchronous copies ------------------------------------------------------------------------
+
+// Ends without a wait for its copies.
+__global__ inline void copy_without_wait(const float* x) {
+  TENON_SHARED(float, tile, 32);
+  copy_async(tile + threadIdx.x, x + threadIdx.x);
+  commit_copies();
+}
+
+// Copies 8 bytes from an address that is aligned to 4.
+__global__ inline void copy_misaligned(const float* x) {
+  TENON_SHARED(double, tile, 4);
+  copy_async(tile, reinterpret_cast<const double*>(x + 1));
+}
+
 // ---- faults of rendezvous ---------------------------------------------------------------------------------
 
 // One thread returns before the barrier that the others wait at.

@@ -12,7 +12,7 @@
 
 #include "core/ops/elementwise.h"
 #include "core/ops/reduce.h"
-#include "tests/cuda/on_both_devices.h"
+#include "tests/cuda/both_devices.h"
 
 namespace tenon {
 

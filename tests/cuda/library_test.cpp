@@ -10,7 +10,6 @@
 #include "core/ops/sparse.h"
 #include "core/random.h"
 #include "tests/cuda/both_devices.h"
-#include "tests/cuda/on_both_devices.h"
 
 namespace tenon {
 namespace {

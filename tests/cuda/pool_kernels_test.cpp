@@ -46,7 +46,7 @@ Dims spatial(const Tensor& x) {
 
 Tensor on_device(const Tensor& x) { return x.to(Device::cuda()); }
 
-bool same(const Tensor& got, const Tensor& expected) {
+bool same_on_device(const Tensor& got, const Tensor& expected) {
   return got.device().is_cuda() && worst_difference(got, expected) == 0;
 }
 
@@ -78,11 +78,12 @@ TEST_CASE("cuda pool: largest elements, their places and the way back") {
     const uint64_t before = cuda::launch_count();
     const auto [dy, dindex] = max_of(dx, p);
     CHECK(cuda::launch_count() == before + 1);
-    CHECK(same(dy, y));
-    CHECK(same(dindex, index));
+    CHECK(same_on_device(dy, y));
+    CHECK(same_on_device(dindex, index));
     const Tensor g = random_normal(y.shape(), generator, 0, 1, x.dtype());
-    CHECK(same(max_pool_backward(on_device(g), dindex, spatial(x)), max_pool_backward(g, index, spatial(x))));
-    CHECK(same(max_pool_gather(dx, dindex), max_pool_gather(x, index)));
+    CHECK(same_on_device(max_pool_backward(on_device(g), dindex, spatial(x)),
+                         max_pool_backward(g, index, spatial(x))));
+    CHECK(same_on_device(max_pool_gather(dx, dindex), max_pool_gather(x, index)));
   });
 }
 
@@ -92,7 +93,7 @@ TEST_CASE("cuda pool: NaN is larger than any number, and the first counts") {
               infinity = std::numeric_limits<float>::infinity();
   const Tensor x = Tensor::from(std::vector<float>{-infinity, -infinity, 1, nan, infinity, nan}, {1, 1, 6});
   const auto [y, index] = max_pool(on_device(x), {.kernel = {3}, .stride = {1}});
-  CHECK(same(y, max_pool(x, {.kernel = {3}, .stride = {1}}).first));
+  CHECK(same_on_device(y, max_pool(x, {.kernel = {3}, .stride = {1}}).first));
   CHECK(index.to_vector<int32_t>() == std::vector<int32_t>{2, 3, 3, 3});
 }
 
@@ -103,7 +104,7 @@ TEST_CASE("cuda pool: an index that names one input again and again") {
   for (int64_t most : {1, 3, 500}) {
     const Tensor index = random_integers(g.shape(), generator, 0, most, int32);
     const Tensor expected = max_pool_backward(g, index, {25, 20});
-    CHECK(same(max_pool_backward(on_device(g), on_device(index), {25, 20}), expected));
+    CHECK(same_on_device(max_pool_backward(on_device(g), on_device(index), {25, 20}), expected));
   }
 }
 
@@ -130,7 +131,7 @@ TEST_CASE("cuda pool: means and the way back") {
       PoolOptions options = p.options;
       options.count_include_pad = padding;
       const Tensor y = adaptive ? adaptive_avg_pool(x, p.adaptive) : avg_pool(x, options);
-      CHECK(same(adaptive ? adaptive_avg_pool(dx, p.adaptive) : avg_pool(dx, options), y));
+      CHECK(same_on_device(adaptive ? adaptive_avg_pool(dx, p.adaptive) : avg_pool(dx, options), y));
       const Tensor g = on_device(y);
       // The host adds the outputs of a line in another order, and the card may fuse a product with its sum.
       CHECK(worst_difference(adaptive ? adaptive_avg_pool_backward(g, spatial(x))

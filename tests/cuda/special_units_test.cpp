@@ -9,6 +9,8 @@
 
 #include "cuda/runtime/kernel.h"
 #include "tests/cuda/device_array.h"
+#include "tests/cuda/faulty_kernels.h"
+#include "tests/cuda/schedules.h"
 
 namespace tenon::cuda {
 namespace {
@@ -32,17 +34,6 @@ __global__ void reverse_kernel(const float* x, float* y, int end) {
   wait_for_copies<0>();
 }
 
-__global__ void forget_kernel(const float* x) {
-  TENON_SHARED(float, buffer, 32);
-  copy_async(buffer + threadIdx.x, x + threadIdx.x);
-  commit_copies();
-}
-
-__global__ void misaligned_kernel(const float* x) {
-  TENON_SHARED(double, buffer, 4);
-  copy_async(buffer, reinterpret_cast<const double*>(x + 1));
-}
-
 // D = A B of 16 x 8 and 8 x 8 matrices, loaded by the words of the PTX manual.
 __global__ void product_kernel(const float* a, const float* b, float* d) {
   const int lane = static_cast<int>(threadIdx.x), group = lane >> 2, in_group = lane & 3;
@@ -53,16 +44,6 @@ __global__ void product_kernel(const float* a, const float* b, float* d) {
   for (int turn = 0; turn < 2; ++turn) mma_m16n8k8(d_part, a_part, b_part);
   d[group * 8 + in_group * 2] = d_part[0], d[group * 8 + in_group * 2 + 1] = d_part[1];
   d[(group + 8) * 8 + in_group * 2] = d_part[2], d[(group + 8) * 8 + in_group * 2 + 1] = d_part[3];
-}
-
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 }  // namespace
@@ -84,12 +65,13 @@ TEST_CASE("cuda emulation: asynchronous copies land at their wait") {
 TEST_CASE(
     "cuda emulation: asynchronous copies that nobody waits for, or that are not aligned, are reported") {
   DeviceArray<float> x(std::vector<float>(32));
-  const std::string forgotten = error_of([&] { launch("forget", forget_kernel, {1}, {32}, 0, x.data()); });
-  CHECK(forgotten.find("'forget'") != std::string::npos);
-  CHECK(forgotten.find("never waited for") != std::string::npos);
+  const std::string forgotten =
+      error_of([&] { launch("forget", faulty::copy_without_wait, {1}, {32}, 0, x.data()); });
+  CHECK(contains(forgotten, "'forget'"));
+  CHECK(contains(forgotten, "never waited for"));
   const std::string misaligned =
-      error_of([&] { launch("misaligned", misaligned_kernel, {1}, {1}, 0, x.data()); });
-  CHECK(misaligned.find("aligned to the 8 bytes") != std::string::npos);
+      error_of([&] { launch("misaligned", faulty::copy_misaligned, {1}, {1}, 0, x.data()); });
+  CHECK(contains(misaligned, "aligned to the 8 bytes"));
 }
 
 TEST_CASE("cuda emulation: the tensor cores' product, operands cut to TF32") {

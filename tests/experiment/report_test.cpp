@@ -189,6 +189,9 @@ TEST_CASE("results: the document states what was run, where and by which build")
   const Json json = results_json(results);
   CHECK(json.at("data_set").as_string() == "MNIST");
   CHECK(json.at("device").as_string() == "cpu");
+  results.options.device = "cuda";
+  const bool emulated = json.at("build").at("cuda").as_string() == "emulated";
+  CHECK(results_json(results).at("device").as_string() == (emulated ? "cuda (emulated)" : "cuda"));
   CHECK(json.at("scale").as_string() == "scaled");
   CHECK(json.at("threads").as_integer() == 2);
   CHECK(json.at("seeds") == Json::array({3, 4}));
