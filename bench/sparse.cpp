@@ -24,11 +24,11 @@ namespace {
 // ---- matrices ---------------------------------------------------------------------------------------
 
 // Ones where a random matrix keeps its element: all but `percent` of the blocks of `block` rows.
-Tensor scattered(int64_t rows, int64_t columns, int64_t percent, int64_t block, Generator& generator) {
+Tensor scattered(int64_t rows, int64_t columns, double percent, int64_t block, Generator& generator) {
   const Tensor mask = Tensor::zeros({rows, columns}, uint8);
   for (int64_t top = 0; top < rows; top += block)
     for (int64_t c = 0; c < columns; ++c)
-      if (generator.next_uniform() * 100 >= static_cast<double>(percent))
+      if (generator.next_uniform() * 100 >= percent)
         mask.slice(0, top, std::min(rows, top + block)).select(1, c).fill_(1);
   return mask;
 }
@@ -131,15 +131,18 @@ Case backward_case(Device device, const Extents& e, int64_t percent) {
 
 // ---- networks ---------------------------------------------------------------------------------------
 
-// A network with 2 % of its weights, compiled and as it is.
-Case network_case(const std::string& name, std::shared_ptr<Sequential> (*make)(Generator&), double macs,
-                  int64_t batch) {
-  return {concat("sparse/", name, "/batch", batch), 2 * 0.02 * macs * static_cast<double>(batch), 0, [=] {
+// A network that keeps so many percent of the weights of each layer, the last share for all that follow, compiled and
+// as it is. `macs`: multiply-adds that remain for an image.
+Case network_case(const std::string& name, std::shared_ptr<Sequential> (*make)(Generator&),
+                  const std::vector<double>& kept, double macs, int64_t batch) {
+  return {concat("sparse/", name, "/batch", batch), 2 * macs * static_cast<double>(batch), 0, [=] {
             Generator generator(4);
             auto net = make(generator);
+            size_t layer = 0;
             for (const Variable& p : net->parameters()) {
               if (p.rank() < 2) continue;
-              const Tensor mask = scattered(p.size(0), p.numel() / p.size(0), 98, 1, generator);
+              const double zeros = 100 - kept[std::min(layer++, kept.size() - 1)];
+              const Tensor mask = scattered(p.size(0), p.numel() / p.size(0), zeros, 1, generator);
               p.value().copy_(where(mask.reshape(p.shape()), p.value(), Tensor::zeros({})));
             }
             const Variable x(random_normal({batch, 1, 28, 28}, generator));
@@ -203,8 +206,11 @@ std::vector<Case> cases(Device device) {
   for (int64_t percent : {80, 90, 98}) out.push_back(backward_case(device, shapes[0], percent));
   add_collected(device, out);
   if (device.is_cpu()) {
-    for (int64_t batch : {1, 128}) out.push_back(network_case("lenet300", make_lenet_300_100, 266200, batch));
-    out.push_back(network_case("lenet5", make_lenet_5, 2293000, 64));
+    for (int64_t batch : {1, 128})
+      out.push_back(network_case("lenet300", make_lenet_300_100, {2}, 0.02 * 266200, batch));
+    out.push_back(network_case("lenet5", make_lenet_5, {2}, 0.02 * 2293000, 64));
+    // As pruning leaves it: 288,000, 1,600,000, 400,000 and 5,000 multiply-adds.
+    out.push_back(network_case("lenet5-pruned", make_lenet_5, {20, 6, 0.4, 4}, 155400, 64));
   }
   return out;
 }

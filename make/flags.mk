@@ -73,7 +73,7 @@ PAPER_PART_SRC := $(filter-out papers/experiment/% %_main.cpp,$(wildcard papers/
 EXAMPLE_PART_SRC := $(filter-out %_main.cpp,$(wildcard examples/*.cpp))
 TEST_SRC := $(wildcard tests/*.cpp tests/catalogue/*.cpp tests/core/*.cpp tests/autograd/*.cpp tests/nn/*.cpp \
   tests/data/*.cpp tests/cuda/*.cpp tests/experiment/*.cpp tests/papers/*.cpp tests/house/*.cpp)
-BENCH_SRC := $(wildcard bench/*.cpp)
+BENCH_SRC := $(wildcard bench/*.cpp bench/ladder/*.cpp)
 ifneq ($(CUDA),off)
 BENCH_SRC += $(wildcard bench/*.cu)
 endif
@@ -119,7 +119,7 @@ $(B)/cuda/library/cudnn.cpp.o: CPPFLAGS += $(if $(filter cudnn,$(CUDA_LIBRARIES)
 $(B)/cuda/library/cusparse.cpp.o: CPPFLAGS += $(if $(filter cusparse,$(CUDA_LIBRARIES)),-DTENON_CUSPARSE)
 $(B)/cuda/library/cusolver.cpp.o: CPPFLAGS += $(if $(filter cusolver,$(CUDA_LIBRARIES)),-DTENON_CUSOLVER)
 
-$(B)/core/cpu/%.o $(B)/cuda/kernels/%.o: OPT = $(KERNEL_OPT)
+$(B)/core/cpu/%.o $(B)/cuda/kernels/%.o $(B)/bench/ladder/%.o: OPT = $(KERNEL_OPT)
 # results.json names the architecture that the program was built for.
 $(B)/papers/experiment/results.cpp.o: CPPFLAGS += -DTENON_ARCH='"$(ARCH)"'
 ifneq ($(SAN),)

@@ -19,10 +19,10 @@
 namespace tenon::cpu {
 namespace {
 
-constexpr int kVectors = 4;            // in the row of a panel
-constexpr int64_t kPanelsAtOnce = 8;   // bounds the scratch: 2 KiB for each row of X in float32
-constexpr int64_t kRowsPerTask = 64;   // of X, when panels are filled
-constexpr int64_t kEntriesPerRow = 8;  // of X: with more of them a copy pays
+constexpr int kVectors = 4;             // in the row of a panel
+constexpr int64_t kPanelsAtOnce = 8;    // bounds the scratch: 2 KiB for each row of X in float32
+constexpr int64_t kRowsPerTask = 64;    // of X, when panels are filled
+constexpr int64_t kEntriesPerRow = 16;  // of X: with more of them a copy pays
 
 // ---- the product ------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ namespace tenon::cpu {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+// [entries]
 /// Adds the entries of a list to kOut rows of kV vectors. Each entry has kOut or kIn values (one of them is 1).
 template <int kOut, int kIn, int kV, class D, class T = hn::TFromD<D>>
 HWY_INLINE void add_entries(D d, const SpmmPlan& p, int64_t list, const T* values, const T* x, int64_t step,
@@ -35,6 +36,7 @@ HWY_INLINE void add_entries(D d, const SpmmPlan& p, int64_t list, const T* value
     }
   }
 }
+// [/entries]
 
 /// The rows of Y of one list, from `y` on, over kV vectors of a panel; `columns` of their lanes are written.
 template <int kOut, int kIn, int kV, class T>

@@ -93,6 +93,7 @@ void turn_pair(const Interleaved<T>& x, int64_t p, int64_t q, Turn<T> turn) {
   }
 }
 
+// [block]
 // Turns of columns p, p + 1 against q, q + 1: first (p, q) and (p + 1, q + 1), then (p, q + 1) and (p + 1, q).
 template <class T>
 struct Turns {
@@ -119,6 +120,7 @@ void turn_block(const Interleaved<T>& x, int64_t p, int64_t q, const Turns<T>& t
     hn::Store(q1, d, qx + end + i);
   }
 }
+// [/block]
 
 template <class T>
 class Group {
