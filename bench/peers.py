@@ -17,9 +17,12 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 
 import torch
 import torch.nn.functional as F
+
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
 
 DEVICE = "cpu"
 CACHE = 100e6  # bytes of inputs that a card's second-level cache cannot hold, as in bench/harness.cpp
@@ -191,6 +194,84 @@ def sparse_product(way, rows, columns, n, percent):
     return lambda: csr @ x
 
 
+class Predictor(torch.nn.Module):
+    """Three graph convolutions along edges and reversed edges (each adjacency a dense matrix of 7 vertices), the mean over
+    the vertices, two dense layers. `order` says whether features first pass along the edges or through the weights."""
+
+    def __init__(self, batch, order):
+        super().__init__()
+        width, self.order = 144, order
+        forward = torch.triu((torch.rand(batch, 7, 7) < 0.4).float(), 1) + torch.eye(7)
+        both = torch.stack([forward, forward.transpose(1, 2)], 1)
+        self.register_buffer("adjacency", both / both.sum(-1, keepdim=True))
+        self.weights = torch.nn.ParameterList(
+            torch.randn(2, inside, width) if order == "edges first" else torch.randn(inside, 2 * width)
+            for inside in (5, width, width))
+        self.dense, self.head = torch.nn.Linear(width, 128), torch.nn.Linear(128, 1)
+
+    def forward(self, v):
+        batch = v.shape[0]
+        for w in self.weights:
+            if self.order == "edges first":  # [B, 2, 7, in] x [2, in, out]
+                z = torch.matmul(torch.matmul(self.adjacency, v[:, None]), w)
+            else:
+                z = torch.matmul(v.reshape(batch * 7, -1), w).view(batch, 7, 2, -1).transpose(1, 2)
+                z = torch.matmul(self.adjacency, z)
+            v = F.dropout(F.relu(z).mean(1), 0.1)
+        v = F.dropout(F.relu(self.dense(v.mean(1))), 0.1)
+        return 10 + 90 * torch.sigmoid(self.head(v))
+
+
+def train_predictor(batch, order):
+    torch.manual_seed(0)
+    model = Predictor(batch, order).to(DEVICE)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-3, fused=True)
+    x = F.one_hot(torch.randint(0, 5, (batch, 7)), 5).float().to(DEVICE)
+    target = (80 + 15 * torch.rand(batch, 1)).to(DEVICE)
+
+    def step():
+        optimizer.zero_grad()
+        F.mse_loss(model(x), target).backward()
+        optimizer.step()
+
+    return step
+
+
+def train_gcn(layout):
+    """Two graph convolutions on a graph of Cora's size: 2,708 vertices, 5,278 edges, 1,433 words of which a vertex has 18.
+    `layout` is that of the features, whose entries drop out; the adjacency is sparse in any case."""
+    torch.manual_seed(0)
+    papers, words, classes = 2708, 1433, 7
+    i = torch.arange(5278)
+    ends = torch.stack([i % papers, (i % papers + torch.where(i < papers, 1, 1000)) % papers])
+    a = torch.eye(papers)
+    a[ends[0], ends[1]] = a[ends[1], ends[0]] = 1
+    root = a.sum(1).rsqrt()
+    a = (root[:, None] * a * root).to(DEVICE)
+    x = ((torch.rand(papers, words) * words < 18) / 18).to(DEVICE)
+    a, x = {"csr": (a.to_sparse_csr(), x.to_sparse_csr()), "coo": (a.to_sparse().coalesce(), x.to_sparse().coalesce()),
+            "dense": (a.to_sparse_csr(), x)}[layout]
+    first, second = [torch.nn.Parameter(torch.randn(shape, device=DEVICE) * 0.1) for shape in ((words, 16), (16, classes))]
+    optimizer = torch.optim.Adam([{"params": [first], "weight_decay": 5e-4}, {"params": [second]}], lr=0.01, fused=True)
+    chosen, labels = torch.arange(140, device=DEVICE), torch.randint(0, classes, (140,), device=DEVICE)
+
+    def dropped():
+        if layout == "dense":
+            return F.dropout(x, 0.5)
+        values = F.dropout(x.values(), 0.5)
+        if layout == "coo":
+            return torch.sparse_coo_tensor(x.indices(), values, x.shape, check_invariants=False, is_coalesced=True)
+        return torch.sparse_csr_tensor(x.crow_indices(), x.col_indices(), values, x.shape, check_invariants=False)
+
+    def step():
+        optimizer.zero_grad()
+        hidden = F.dropout(F.relu(a @ (dropped() @ first)), 0.5)
+        F.cross_entropy((a @ (hidden @ second))[chosen], labels).backward()
+        optimizer.step()
+
+    return step
+
+
 def recorded_add():
     a = torch.ones(1, requires_grad=True, device=DEVICE)
     return lambda: a + a
@@ -261,6 +342,11 @@ def cases():
         for percent in (60, 80, 90, 95, 98):
             out[f"sparse/{'x'.join(map(str, shape))}/{percent}"] = {
                 way: lambda way=way, a=(*shape, percent): sparse_product(way, *a) for way in ways}
+    for batch in (10, 64):
+        out[f"graph/predictor/batch{batch}"] = {
+            order: lambda batch=batch, order=order: train_predictor(batch, order)
+            for order in ("edges first", "weights first")}
+    out["graph/gcn-cora"] = {layout: lambda layout=layout: train_gcn(layout) for layout in ("csr", "coo", "dense")}
     # Batches of the SVD: on the card, on the host.
     decompositions = {"svd": lambda a: torch.linalg.svd(a, full_matrices=False), "eigh": torch.linalg.eigh,
                       "qr": torch.linalg.qr}
