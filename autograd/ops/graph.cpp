@@ -49,6 +49,7 @@ class Graphs {
 
 }  // namespace
 
+// [rules]
 // y = 1/R sum_r s_r A_r x_r            dx = graph_propagate_transposed(A, g), through the same gate
 Variable graph_propagate(const Tensor& adjacency, const Variable& x, const Tensor& gate) {
   return record("graph_propagate", graph_propagate(adjacency, x.value(), gate), {x},
@@ -64,6 +65,7 @@ Variable graph_propagate_transposed(const Tensor& adjacency, const Variable& g, 
                   out.set(0, graph_propagate(graphs.adjacency(), h, graphs.gate()));
                 });
 }
+// [/rules]
 
 Variable propagate(const GraphBatch& graphs, const Variable& x, Epilogue epilogue) {
   const int64_t relations = graphs.defined() ? graphs.relations() : 1;

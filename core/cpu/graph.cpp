@@ -56,6 +56,7 @@ struct Weights {
 template <class T, int kRows, int kCount>
 using Tile = hn::Vec<hn::ScalableTag<T>>[kRows][kCount];
 
+// [sums]
 // sums[i] = sum_n a[i][n] x[n], load(n, v) being a vector of x[n].
 template <int kRows, int kCount, class T, class Load>
 HWY_INLINE void weighted_sums(const Weights<T>& a, Load&& load, Tile<T, kRows, kCount>& sums) {
@@ -69,6 +70,7 @@ HWY_INLINE void weighted_sums(const Weights<T>& a, Load&& load, Tile<T, kRows, k
         sums[i][v] = hn::MulAdd(hn::Set(d, a.at[i * a.row + n * a.step]), x, sums[i][v]);
     }
 }
+// [/sums]
 
 // Of rows m0 .. of one graph: those of A_r x_r, from column d on.
 template <int kRows, class C, class T, int kCount>

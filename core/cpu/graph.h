@@ -1,5 +1,5 @@
 // CPU kernels of core/ops/graph.h, and the extents that the kernels of both devices take. All operands are
-// row-major; `gate` may be null.
+// row-major and none is empty; `gate` may be null.
 #pragma once
 
 #include <cstdint>

@@ -53,8 +53,11 @@ struct Integers {
 };
 
 struct Bernoulli {
-  uint64_t threshold;
-  TENON_HD uint8_t operator()(uint32_t word) const { return static_cast<uint8_t>(word < threshold); }
+  uint32_t threshold;
+  bool always;  ///< the threshold is 2^32
+  TENON_HD uint8_t operator()(uint32_t word) const {
+    return static_cast<uint8_t>((word < threshold) | always);
+  }
 };
 
 /// Calls f(T{}, number) with the dtype's T, and with what turns a word into a T.
@@ -73,7 +76,7 @@ void visit(const Distribution& d, DType dtype, F&& f) {
     case Distribution::Kind::integers:
       return visit_dtype(dtype, [&](auto tag) { f(tag, Integers<decltype(tag)>{d.low, d.range}); });
     case Distribution::Kind::bernoulli:
-      return f(uint8_t{}, Bernoulli{d.threshold});
+      return f(uint8_t{}, Bernoulli{static_cast<uint32_t>(d.threshold), d.threshold >> 32 != 0});
   }
 }
 

@@ -49,6 +49,7 @@ Tensor graph_propagate(const Tensor& adjacency, const Tensor& x, const Tensor& g
   const Tensor gates = is_same_view(x, gate) ? packed : checked_gate("graph_propagate", e, x, gate);
   Tensor y = Tensor::empty({e.graphs, e.rows, e.width}, x.dtype(), x.device());
   if (y.is_empty()) return y;
+  if (adjacency.is_empty()) return y.fill_(0);
   TENON_DISPATCH(x.device(), graph_propagate, e, x.dtype(), y.raw(), matrices.raw(), packed.raw(),
                  numbers_of(gates));
   return y;
@@ -64,6 +65,7 @@ Tensor graph_propagate_transposed(const Tensor& adjacency, const Tensor& g, cons
   const Tensor gates = checked_gate("graph_propagate_transposed", e, g, gate);
   Tensor z = Tensor::empty({e.graphs, e.columns, e.relations * e.width}, g.dtype(), g.device());
   if (z.is_empty()) return z;
+  if (adjacency.is_empty()) return z.fill_(0);
   TENON_DISPATCH(g.device(), graph_propagate_transposed, e, g.dtype(), z.raw(), matrices.raw(), packed.raw(),
                  numbers_of(gates));
   return z;

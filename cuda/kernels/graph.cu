@@ -114,7 +114,7 @@ __global__ void __launch_bounds__(kWarp* kWarps, 4)
   const Lane<T> lane(e, item, tiles);
   const T share = T(1) / static_cast<T>(e.relations);
   const int64_t step = e.relations * e.width;
-  for (int64_t m0 = 0; m0 == 0 || m0 < e.rows; m0 += kRows)  // once even without rows: z is 0 then
+  for (int64_t m0 = 0; m0 < e.rows; m0 += kRows)
     for (int64_t r = 0; r < e.relations; ++r) {
       const T* const matrix = adjacency + (lane.graph * e.relations + r) * e.rows * e.columns;
       const int64_t first = (lane.graph * e.columns * e.relations + r) * e.width + lane.column;
