@@ -4,9 +4,21 @@
 
 #include "core/cpu/conv_direct.h"
 #include "core/cpu/conv_weight_gradient.h"
+#include "core/parallel.h"
 
 namespace tenon::cpu {
 namespace {
+
+// Calls `f(group)`. Many groups share the threads, few leave them to what is inside a group.
+template <class F>
+void for_each_group(const ConvPlan& plan, F&& f) {
+  constexpr int64_t kMany = 8;
+  const int64_t work = 2 * plan.images * plan.positions() * plan.weights() / plan.groups;
+  parallel_for(plan.groups, plan.groups < kMany ? plan.groups : grain_for_flops(work),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t group = begin; group < end; ++group) f(group);
+               });
+}
 
 // A view, and the extents of the image that its outputs are placed in.
 struct PlacedView {
@@ -34,10 +46,11 @@ template <class T>
 void forward(const ConvPlan& plan, T* y, const T* x, const T* weight, const T* bias) {
   const auto [view, extent] = forward_view(plan);
   const DirectChannels channels{plan.out_channels, plan.in_channels * plan.taps(), plan.taps(), extent};
-  for (int64_t group = 0; group < plan.groups; ++group)
+  for_each_group(plan, [&, &view = view](int64_t group) {
     conv_direct(view, channels, y + group * plan.out_channels * plan.y.channel,
                 x + group * plan.in_channels * plan.x.channel, weight + group * plan.weights() / plan.groups,
                 bias == nullptr ? nullptr : bias + group * plan.out_channels);
+  });
 }
 
 template <class T>
@@ -48,21 +61,22 @@ void backward_input(const ConvPlan& plan, T* gx, const T* g, const T* weight) {
         plan, {i / plan.stride[2] / plan.stride[1], i / plan.stride[2] % plan.stride[1], i % plan.stride[2]});
     if (view.positions() == 0) continue;
     const DirectChannels channels{plan.in_channels, plan.taps(), plan.in_channels * plan.taps(), extent};
-    for (int64_t group = 0; group < plan.groups; ++group)
+    for_each_group(plan, [&, &view = view](int64_t group) {
       conv_direct(view, channels, gx + group * plan.in_channels * plan.x.channel,
                   g + group * plan.out_channels * plan.y.channel,
                   weight + group * plan.weights() / plan.groups, static_cast<const T*>(nullptr));
   }
-}
+  }
 
-template <class T>
-void backward_weight(const ConvPlan& plan, T* gw, const T* g, const T* x) {
-  const ConvView view = forward_view(plan).view;
-  for (int64_t group = 0; group < plan.groups; ++group)
-    conv_weight_gradient(view, plan.out_channels, gw + group * plan.weights() / plan.groups,
-                         g + group * plan.out_channels * plan.y.channel,
-                         x + group * plan.in_channels * plan.x.channel);
-}
+  template <class T>
+  void backward_weight(const ConvPlan& plan, T* gw, const T* g, const T* x) {
+    const ConvView view = forward_view(plan).view;
+    for_each_group(plan, [&](int64_t group) {
+      conv_weight_gradient(view, plan.out_channels, gw + group * plan.weights() / plan.groups,
+                           g + group * plan.out_channels * plan.y.channel,
+                           x + group * plan.in_channels * plan.x.channel);
+    });
+  }
 
 }  // namespace
 

@@ -38,7 +38,7 @@ constexpr int64_t kTasks = 8;        // below which the channels of outputs are 
 template <class T>
 struct TileCall {
   const T* x;              // of the first output
-  const int64_t* offsets;  // of every channel and tap from there
+  const int64_t* offsets;  // from there, of every channel and tap
   int64_t count;
   const T* w;
   T* sums;   // [Q][kV * lanes]
@@ -104,8 +104,10 @@ class Direct {
         layout_(view_, strips_.largest(), is_packed(view_)),
         block_(block_of(view, is_packed(view_) ? 1 : layout_.channel_step)),
         offsets_(block_ * taps_),
+        last_offsets_(view.channels % block_ * taps_),
         weights_(vectors_ * kLanes * view.channels * taps_) {
     layout_.find_offsets(view, block_, offsets_.data());
+    layout_.find_offsets(view, view.channels % block_, last_offsets_.data());
   }
 
   void pack_weights(const T* w) {
@@ -145,7 +147,7 @@ class Direct {
     const int64_t limit = std::min(kWeights / weights, kStrip / strip) / int64_t{sizeof(T)};
     return std::clamp<int64_t>(limit, 1, view.channels);
   }
-  // Weights of vectors 2 i and 2 i + 1 stand side by side: [pair][c][tap][2 or 1][lanes].
+  // Weights of vectors 2 i and 2 i + 1 stand side by side: [pair][block][channel and tap][2 or 1][lanes].
   bool is_pair(int64_t vector) const { return (vector | 1) < vectors_; }
   int64_t weights_of(int64_t vector) const { return vector / 2 * 2 * kLanes * view_.channels * taps_; }
 
@@ -153,13 +155,14 @@ class Direct {
     const int64_t step = is_pair(vector) ? 2 * kLanes : kLanes, first = vector * kLanes;
     const int64_t lanes = std::min(kLanes, channels_.count - first);
     T* to = weights_.data() + weights_of(vector) + vector % 2 * kLanes;
-    for (int64_t c = 0; c < view_.channels; ++c)
-      for_each_tap(view_, [&](int64_t tap) {
-        const T* from = w + first * channels_.out_step + c * channels_.in_step + tap;
-        for (int64_t i = 0; i < lanes; ++i) to[i] = from[i * channels_.out_step];
-        for (int64_t i = lanes; i < kLanes; ++i) to[i] = 0;
-        to += step;
-      });
+    for (int64_t first_c = 0; first_c < view_.channels; first_c += block_)
+      for_each_weight(view_, first_c, std::min(first_c + block_, view_.channels),
+                      [&](int64_t c, int64_t tap) {
+                        const T* from = w + first * channels_.out_step + c * channels_.in_step + tap;
+                        for (int64_t i = 0; i < lanes; ++i) to[i] = from[i * channels_.out_step];
+                        for (int64_t i = lanes; i < kLanes; ++i) to[i] = 0;
+                        to += step;
+                      });
   }
 
   // sums += what `count` channels from c on give to vectors [first, last).
@@ -167,18 +170,30 @@ class Direct {
                     T* sums) const {
     for (int64_t v = first; v < last; v += 2) {
       const int64_t wide = is_pair(v) ? 2 : 1;
-      TileCall<T> call{x,
-                       offsets_.data(),
-                       count * taps_,
-                       weights_.data() + weights_of(v) + c * taps_ * wide * kLanes,
-                       sums + (v - first) * kLanes * at.positions(),
-                       c > 0};
+      const T* const w = weights_.data() + weights_of(v) + c * taps_ * wide * kLanes;
+      T* to = sums + (v - first) * kLanes * at.positions();
       for (int64_t p = 0; p < at.planes; ++p)
-        for (int64_t l = 0; l < at.lines; ++l, call.sums += at.width * wide * kLanes) {
-          call.x = x + p * layout_.plane_step + l * layout_.line_step;
-          wide == 2 ? Tiles<D, 2>::run(call, at.width) : Tiles<D, 1>::run(call, at.width);
-        }
+        for (int64_t l = 0; l < at.lines; ++l, to += at.width * wide * kLanes)
+          add_line(at, p, l, count, x + p * layout_.plane_step + l * layout_.line_step, w, to, wide, c > 0);
     }
+  }
+
+  // One line of outputs. Taps whose lines lie in the padding are left out.
+  void add_line(const Strip& at, int64_t p, int64_t l, int64_t channels, const T* x, const T* w, T* sums,
+                int64_t wide, bool add) const {
+    const ConvAxis &d = view_.axis[0], &h = view_.axis[1];
+    const TapRange depths(d, (at.plane + p) % d.out), lines(h, at.line + l);
+    const int64_t unit = channels * view_.axis[2].taps;  // one tap of depth and height
+    const int64_t* const offsets = channels == block_ ? offsets_.data() : last_offsets_.data();
+    const auto run = [&](int64_t tap, int64_t count) {
+      const TileCall<T> call{x,  offsets + tap * unit, count * unit, w + tap * unit * wide * kLanes, sums,
+                             add};
+      wide == 2 ? Tiles<D, 2>::run(call, at.width) : Tiles<D, 1>::run(call, at.width);
+      add = true;
+    };
+    if (lines.count() == h.taps) return run(depths.first * h.taps, depths.count() * h.taps);
+    for (int64_t td = depths.first; td < depths.last; ++td) run(td * h.taps + lines.first, lines.count());
+    if (depths.count() == 0) run(0, 0);  // zeros
   }
 
   void store(const Strip& at, int64_t first, int64_t last, T* out, T* sums, const T* bias) const {
@@ -226,8 +241,8 @@ class Direct {
   int64_t taps_, vectors_;
   Strips strips_;
   StripLayout layout_;
-  int64_t block_;  // channels whose weights are used at a time
-  Scratch<int64_t> offsets_;
+  int64_t block_;                            // channels whose weights are used at a time
+  Scratch<int64_t> offsets_, last_offsets_;  // of a block, and of the last if it has fewer channels
   Scratch<T> weights_;
 };
 

@@ -62,6 +62,15 @@ void ConvView::join_axes(int64_t (&out_extent)[3]) {
   join(1, 2);
 }
 
+TapRange::TapRange(const ConvAxis& axis, int64_t o) : first(0), last(axis.taps) {
+  const auto meets = [&](int64_t t) {
+    const int64_t at = o * axis.stride + axis.offset(t);
+    return at >= 0 && at < axis.in;
+  };
+  while (first < last && !meets(first)) ++first;
+  while (last > first && !meets(last - 1)) --last;
+}
+
 int64_t place_of(const ConvView& view, const int64_t* out_extent, int64_t plane, int64_t line,
                  int64_t column) {
   const ConvAxis &d = view.axis[0], &h = view.axis[1], &w = view.axis[2];
@@ -135,9 +144,9 @@ StripLayout::StripLayout(const ConvView& view, const Strip& largest, bool in_pla
 
 void StripLayout::find_offsets(const ConvView& view, int64_t channels, int64_t* offsets) const {
   const ConvAxis &d = view.axis[0], &h = view.axis[1], &w = view.axis[2];
-  for (int64_t c = 0; c < channels; ++c)
-    for (int64_t td = 0; td < d.taps; ++td)
-      for (int64_t th = 0; th < h.taps; ++th)
+  for (int64_t td = 0; td < d.taps; ++td)
+    for (int64_t th = 0; th < h.taps; ++th)
+      for (int64_t c = 0; c < channels; ++c)
         for (int64_t tw = 0; tw < w.taps; ++tw) {
           const int64_t at = w.offset(tw) - w.lowest(), line = h.offset(th) - h.lowest();
           *offsets++ = c * channel_step + (d.offset(td) - d.lowest()) * depth_step +

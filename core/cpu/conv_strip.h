@@ -62,14 +62,24 @@ struct ConvView {
 int64_t place_of(const ConvView& view, const int64_t* out_extent, int64_t plane, int64_t line,
                  int64_t column);
 
-/// Calls `f(tap)` with the number of every tap, in the order of the view's axes.
+/// Taps [first, last) of an axis at which output o meets the input rather than padding.
+struct TapRange {
+  int64_t first, last;
+  TapRange(const ConvAxis& axis, int64_t o);
+  int64_t count() const { return last - first; }
+};
+
+/// The order of weights in both kernels, a block of channels at a time: [tap of depth][of height][channel][of width].
+/// Taps of one line stand together, so that those of lines in the padding are left out: of a 3 x 3 kernel on 8 x 8
+/// images that is a twelfth of all. Calls `f(channel, tap)` for channels [first, last).
 template <class F>
-void for_each_tap(const ConvView& view, F&& f) {
+void for_each_weight(const ConvView& view, int64_t first, int64_t last, F&& f) {
   const ConvAxis &d = view.axis[0], &h = view.axis[1], &w = view.axis[2];
   for (int64_t td = 0; td < d.taps; ++td)
     for (int64_t th = 0; th < h.taps; ++th)
-      for (int64_t tw = 0; tw < w.taps; ++tw)
-        f(d.first_tap + td * d.tap_step + h.first_tap + th * h.tap_step + w.first_tap + tw * w.tap_step);
+      for (int64_t c = first; c < last; ++c)
+        for (int64_t tw = 0; tw < w.taps; ++tw)
+          f(c, d.first_tap + td * d.tap_step + h.first_tap + th * h.tap_step + w.first_tap + tw * w.tap_step);
 }
 
 /// Outputs [from, from + width) of lines [line, line + lines) of some planes. A plane is one depth of one image; they
@@ -108,7 +118,7 @@ struct StripLayout {
   /// With `in_place` (see is_packed), the steps are those of the input itself.
   StripLayout(const ConvView& view, const Strip& largest, bool in_place);
   int64_t pitch() const { return phases * position; }  ///< of lines of the input
-  /// Offsets [channel][tap] of some channels in the order of the kernel's own axes.
+  /// Offsets of all taps of channels [0, channels), in the order of for_each_weight.
   void find_offsets(const ConvView& view, int64_t channels, int64_t* offsets) const;
 };
 

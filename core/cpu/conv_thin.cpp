@@ -105,16 +105,18 @@ class Thin {
         layout_(view_, strips_.largest(), false),
         block_(std::clamp<int64_t>(kStrip / int64_t{sizeof(T)} / layout_.channel_step, 1, view.channels)),
         offsets_(block_ * taps_),
+        last_offsets_(view.channels % block_ * taps_),
         weights_(channels.count * view.channels * taps_) {
     layout_.find_offsets(view, block_, offsets_.data());
+    layout_.find_offsets(view, view.channels % block_, last_offsets_.data());
   }
 
-  // [group][c][tap][channels of the group]
+  // [group][block][channel and tap][channels out]
   void pack_weights(const T* w) {
     T* to = weights_.data();
     for (int64_t group = 0; group < groups_; ++group)
-      for (int64_t c = 0; c < view_.channels; ++c)
-        for_each_tap(view_, [&](int64_t tap) {
+      for (int64_t first = 0; first < view_.channels; first += block_)
+        for_each_weight(view_, first, std::min(first + block_, view_.channels), [&](int64_t c, int64_t tap) {
           for (int64_t k = first_of(group); k < first_of(group + 1); ++k)
             *to++ = w[k * channels_.out_step + c * channels_.in_step + tap];
         });
@@ -159,17 +161,17 @@ class Thin {
                     T* sums) const {
     const int64_t lines = one_line() ? 1 : at.lines;
     const int64_t length = one_line() ? plane_of(at) : line_of(at);
+    const int64_t* const offsets = count == block_ ? offsets_.data() : last_offsets_.data();
     for (int64_t group = first; group < last; ++group) {
       const int64_t channels = first_of(group + 1) - first_of(group);
       const T* const w = weights_.data() + (first_of(group) * view_.channels + channels * c) * taps_;
       T* const to = sums + (first_of(group) - first_of(first)) * at.planes * plane_of(at);
       for (int64_t p = 0; p < at.planes; ++p)
         for (int64_t l = 0; l < lines; ++l)
-          run_tiles<D>(
-              channels,
-              {strip + p * layout_.plane_step + l * layout_.line_step, offsets_.data(), count * taps_, w,
-               to + p * plane_of(at) + l * length, at.planes * plane_of(at), c > 0},
-              length / kLanes);
+          run_tiles<D>(channels,
+                       {strip + p * layout_.plane_step + l * layout_.line_step, offsets, count * taps_, w,
+                        to + p * plane_of(at) + l * length, at.planes * plane_of(at), c > 0},
+                       length / kLanes);
     }
   }
 
@@ -198,8 +200,8 @@ class Thin {
   int64_t groups_;  // of at most kMaxChannels channels, even
   Strips strips_;
   StripLayout layout_;
-  int64_t block_;  // channels packed at a time
-  Scratch<int64_t> offsets_;
+  int64_t block_;                            // channels packed at a time
+  Scratch<int64_t> offsets_, last_offsets_;  // of a block, and of the last if it has fewer channels
   Scratch<T> weights_;
 };
 

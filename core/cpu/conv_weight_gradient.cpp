@@ -27,7 +27,7 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3;
-constexpr int kMaxRuns = 6;          // each has a pointer in a register
+constexpr int kMaxRuns = 9;          // each has a pointer in a register
 constexpr int64_t kStrip = 16384;    // bytes of packed input at a time
 constexpr int64_t kPositions = 256;  // outputs of a strip
 constexpr int64_t kMaxParts = 16, kPartial = int64_t{1} << 20;
@@ -117,22 +117,26 @@ class WeightGradient {
                   per_group = (blocks + groups - 1) / groups;
     const Scratch<T> partial(parts * weights_);
     parallel_for(parts * groups, 1, [&](int64_t begin, int64_t end) {
-      const Scratch<int64_t> runs(block_ * taps_);
-      find_runs(runs.data());
+      const Scratch<int64_t> runs(block_ * taps_ / run_), last_runs(view_.channels % block_ * taps_ / run_);
+      find_runs(block_, runs.data());
+      find_runs(view_.channels % block_, last_runs.data());
       const Scratch<T> strip(is_packed(view_) ? 0 : block_ * layout_.channel_step),
           gradient(strips_.largest().positions() * vectors_ * kLanes);
       for (int64_t task = begin; task < end; ++task) {
         const int64_t part = task / groups, first = task % groups * per_group * block_;
         const int64_t last = std::min(view_.channels, first + per_group * block_);
         T* const to = partial.data() + part * weights_;
-        for (int64_t v = 0; v < vectors_; v += 2)  // [pair][c][tap][lanes]
+        for (int64_t v = 0; v < vectors_; v += 2)  // [pair][block][channel and tap][2 or 1][lanes]
           std::fill_n(to + sums_of(v) + first * taps_ * width_of(v),
                       std::max<int64_t>(0, last - first) * taps_ * width_of(v), T{0});
         for (int64_t i = part * per_part; i < std::min(strips, (part + 1) * per_part); ++i) {
           const Strip at = strips_.strip(i);
           pack_gradient(at, g, gradient.data());
-          for (int64_t c = first; c < last; c += block_)
-            add_strip(at, c, std::min(block_, last - c), x, strip.data(), gradient.data(), runs.data(), to);
+          for (int64_t c = first; c < last; c += block_) {
+            const int64_t count = std::min(block_, last - c);
+            add_strip(at, c, count, x, strip.data(), gradient.data(),
+                      count == block_ ? runs.data() : last_runs.data(), to);
+          }
         }
       }
     });
@@ -148,10 +152,10 @@ class WeightGradient {
   int64_t width_of(int64_t vector) const { return (vector | 1) < vectors_ ? 2 * kLanes : kLanes; }
   int64_t sums_of(int64_t vector) const { return vector / 2 * 2 * kLanes * view_.channels * taps_; }
 
-  void find_runs(int64_t* runs) const {
-    const Scratch<int64_t> offsets(block_ * taps_);
-    layout_.find_offsets(view_, block_, offsets.data());
-    for (int64_t i = 0; i < block_ * taps_; i += run_) *runs++ = offsets.data()[i];
+  void find_runs(int64_t channels, int64_t* runs) const {
+    const Scratch<int64_t> offsets(channels * taps_);
+    layout_.find_offsets(view_, channels, offsets.data());
+    for (int64_t i = 0; i < channels * taps_; i += run_) *runs++ = offsets.data()[i];
   }
 
   // [pair][position][2 or 1][lanes]
@@ -209,25 +213,58 @@ class WeightGradient {
                        gw + sums_of(v) + c * taps_ * width};
       for (int64_t p = 0; p < at.planes;
            ++p, call.x += layout_.plane_step, call.g += at.lines * at.width * width)
-        width == 2 * kLanes ? add_runs_of<2>(call, count * taps_ / run_)
-                            : add_runs_of<1>(call, count * taps_ / run_);
+        add_plane(at, at.plane + p, count, call, width);
     }
+  }
+
+  // One plane. Lines that a tap sees in the padding are left out, but for few channels: their runs then fill too few
+  // registers, and all taps go together.
+  void add_plane(const Strip& at, int64_t plane, int64_t channels, const RunsCall<T>& all,
+                 int64_t width) const {
+    const ConvAxis &d = view_.axis[0], &h = view_.axis[1], &w = view_.axis[2];
+    const auto add = [&](const RunsCall<T>& call, int64_t runs) {
+      width == 2 * kLanes ? add_runs_of<2>(call, runs) : add_runs_of<1>(call, runs);
+    };
+    const int64_t unit = channels * w.taps / run_;  // runs of one tap of depth and height
+    if (unit < kMaxRuns) return add(all, unit * d.taps * h.taps);
+    const TapRange depths(d, plane % d.out);
+    for (int64_t td = depths.first; td < depths.last; ++td)
+      for (int64_t th = 0; th < h.taps; ++th) {
+        int64_t first = 0, last = at.lines;
+        const auto meets = [&](int64_t l) {
+          const int64_t line = (at.line + l) * h.stride + h.offset(th);
+          return line >= 0 && line < h.in;
+        };
+        while (first < last && !meets(first)) ++first;
+        while (last > first && !meets(last - 1)) --last;
+        const int64_t tap = td * h.taps + th;
+        RunsCall<T> call = all;
+        call.x += first * call.line_step, call.g += first * call.width * width;
+        call.lines = last - first, call.runs += tap * unit, call.gw += tap * unit * run_ * width;
+        if (call.lines > 0) add(call, unit);
+      }
   }
 
   // gw[o][c][t] = sum over parts, in float64
   void add_parts(T* gw, const T* partial, int64_t parts) const {
-    const int64_t rows = view_.channels * taps_;
-    parallel_for(vectors_ * rows, grain_for_flops(4 * kLanes * parts), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t v = i / rows, row = i % rows, first = v * kLanes;
-        const T* from = partial + sums_of(v) + row * width_of(v) + v % 2 * kLanes;
-        double sum[kLanes] = {};
-        for (int64_t part = 0; part < parts; ++part, from += weights_)
-          for (int64_t l = 0; l < kLanes; ++l) sum[l] += static_cast<double>(from[l]);
-        for (int64_t l = 0; l < std::min(kLanes, out_channels_ - first); ++l)
-          gw[(first + l) * rows + row] = static_cast<T>(sum[l]);
-      }
-    });
+    const int64_t blocks = (view_.channels + block_ - 1) / block_, rows = view_.channels * taps_;
+    parallel_for(vectors_ * blocks, grain_for_flops(4 * kLanes * block_ * taps_ * parts),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) {
+                     const int64_t v = i / blocks, first = i % blocks * block_;
+                     const T* from = partial + sums_of(v) + first * taps_ * width_of(v) + v % 2 * kLanes;
+                     for_each_weight(
+                         view_, first, std::min(first + block_, view_.channels), [&](int64_t c, int64_t tap) {
+                           double sum[kLanes] = {};
+                           for (int64_t part = 0; part < parts; ++part)
+                             for (int64_t l = 0; l < kLanes; ++l)
+                               sum[l] += static_cast<double>(from[part * weights_ + l]);
+                           for (int64_t l = 0; l < std::min(kLanes, out_channels_ - v * kLanes); ++l)
+                             gw[(v * kLanes + l) * rows + c * taps_ + tap] = static_cast<T>(sum[l]);
+                           from += width_of(v);
+                         });
+                   }
+                 });
   }
 
   ConvView view_;
