@@ -65,18 +65,19 @@ void backward_input(const ConvPlan& plan, T* gx, const T* g, const T* weight) {
       conv_direct(view, channels, gx + group * plan.in_channels * plan.x.channel,
                   g + group * plan.out_channels * plan.y.channel,
                   weight + group * plan.weights() / plan.groups, static_cast<const T*>(nullptr));
-  }
-  }
-
-  template <class T>
-  void backward_weight(const ConvPlan& plan, T* gw, const T* g, const T* x) {
-    const ConvView view = forward_view(plan).view;
-    for_each_group(plan, [&](int64_t group) {
-      conv_weight_gradient(view, plan.out_channels, gw + group * plan.weights() / plan.groups,
-                           g + group * plan.out_channels * plan.y.channel,
-                           x + group * plan.in_channels * plan.x.channel);
     });
   }
+}
+
+template <class T>
+void backward_weight(const ConvPlan& plan, T* gw, const T* g, const T* x) {
+  const ConvView view = forward_view(plan).view;
+  for_each_group(plan, [&](int64_t group) {
+    conv_weight_gradient(view, plan.out_channels, gw + group * plan.weights() / plan.groups,
+                         g + group * plan.out_channels * plan.y.channel,
+                         x + group * plan.in_channels * plan.x.channel);
+  });
+}
 
 }  // namespace
 
