@@ -222,9 +222,9 @@ class Direct {
     const bool whole = w.place_step == 1 && h.place_step == 1 && at.width == channels_.out_extent[2];
     const int64_t lines = whole ? 1 : at.lines, width = whole ? at.lines * at.width : at.width;
     const int64_t move = w.place_step * view_.out.position;
-    for (int64_t l = 0; l < lines; ++l, from += width * step) {
-      T* const to =
-          out + place_of(view_, channels_.out_extent, plane, at.line + l, at.from) + k * view_.out.channel;
+    T* to = out + place_of(view_, channels_.out_extent, plane, at.line, at.from) + k * view_.out.channel;
+    for (int64_t l = 0; l < lines;
+         ++l, from += width * step, to += line_step_out(view_, channels_.out_extent)) {
       if (move == 1) {
         transpose(d, from, step, to, view_.out.channel, width, n);
       } else if (view_.out.channel == 1) {

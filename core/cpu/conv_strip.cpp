@@ -170,7 +170,8 @@ struct PhaseLine {
   // Copies a line, whose elements are `position` apart in x.
   template <class T>
   void copy(T* to, const T* x, int64_t position) const {
-    for (int64_t i = 0; i < before; ++i) *to++ = 0;
+    clear_line(to, before);
+    to += before;
     const int64_t step = stride * position;
     const T* const from = x + first * position;
     if (step == 1) {
@@ -178,15 +179,13 @@ struct PhaseLine {
     } else {
       for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
     }
-    to += n;
-    for (int64_t i = 0; i < after; ++i) *to++ = 0;
+    clear_line(to + n, after);
   }
 };
 
 template <class T>
 T* clear_lines(T* at, int64_t lines, int64_t pitch, int64_t n) {
-  for (int64_t l = 0; l < lines; ++l, at += pitch)
-    for (int64_t i = 0; i < n; ++i) at[i] = 0;
+  for (int64_t l = 0; l < lines; ++l, at += pitch) clear_line(at, n);
   return at;
 }
 

@@ -62,6 +62,11 @@ struct ConvView {
 int64_t place_of(const ConvView& view, const int64_t* out_extent, int64_t plane, int64_t line,
                  int64_t column);
 
+/// The way from there to the output of the next line.
+inline int64_t line_step_out(const ConvView& view, const int64_t* out_extent) {
+  return view.axis[1].place_step * out_extent[2] * view.out.position;
+}
+
 /// Taps [first, last) of an axis at which output o meets the input rather than padding.
 struct TapRange {
   int64_t first, last;

@@ -180,17 +180,19 @@ class Thin {
     const int64_t move = w.place_step * view_.out.position;
     for (int64_t k = first; k < last; ++k) {
       const T shift = bias == nullptr ? T{0} : bias[k];
-      for (int64_t p = 0; p < at.planes; ++p)
-        for (int64_t l = 0; l < at.lines; ++l) {
-          const T* from = sums + ((k - first) * at.planes + p) * plane_of(at) + l * line_of(at);
-          T* to = out + place_of(view_, channels_.out_extent, at.plane + p, at.line + l, at.from) +
-                  k * view_.out.channel;
+      for (int64_t p = 0; p < at.planes; ++p) {
+        const T* from = sums + ((k - first) * at.planes + p) * plane_of(at);
+        T* to = out + place_of(view_, channels_.out_extent, at.plane + p, at.line, at.from) +
+                k * view_.out.channel;
+        for (int64_t l = 0; l < at.lines;
+             ++l, from += line_of(at), to += line_step_out(view_, channels_.out_extent)) {
           if (move == 1) {
             for (int64_t i = 0; i < at.width; ++i) to[i] = from[i] + shift;
           } else {
             for (int64_t i = 0; i < at.width; ++i) to[i * move] = from[i] + shift;
           }
         }
+      }
     }
   }
 

@@ -171,13 +171,12 @@ class WeightGradient {
           const int64_t plane = at.plane + p;
           const T* from = g + plane / d.out * view_.out.image + k * view_.out.channel +
                           ((plane % d.out * h.out + at.line + l) * w.out + at.from) * view_.out.position;
+          for (int64_t i = 0; n < kLanes && i < width; ++i) clear_line(into + i * step, kLanes);
           if (view_.out.position == 1) {
             transpose(D(), from, view_.out.channel, into, step, n, width);
           } else {
             for (int64_t i = 0; i < width; ++i) copy_line(into + i * step, from + i * view_.out.position, n);
           }
-          for (int64_t i = 0; n < kLanes && i < width; ++i)
-            std::fill(into + i * step + n, into + i * step + kLanes, T{0});
         }
     }
   }

@@ -23,6 +23,20 @@ inline void copy_line(T* to, const T* from, int64_t n) {
   }
 }
 
+/// Clears n elements that lie side by side.
+template <class T>
+inline void clear_line(T* to, int64_t n) {
+  constexpr int64_t kWide = 8, kNarrow = 2;
+  constexpr T kZeros[kWide] = {};
+  if (n >= kWide) {
+    for (int64_t i = 0; i < n - kWide; i += kWide) std::memcpy(to + i, kZeros, kWide * sizeof(T));
+    std::memcpy(to + n - kWide, kZeros, kWide * sizeof(T));  // the rest, overlapping
+  } else {
+    for (; n >= kNarrow; n -= kNarrow, to += kNarrow) std::memcpy(to, kZeros, kNarrow * sizeof(T));
+    if (n > 0) *to = T{0};
+  }
+}
+
 /// Copies lines of n elements, without gaps in `to`, `step` apart in `from`.
 template <class T>
 inline void copy_lines(T* to, const T* from, int64_t lines, int64_t n, int64_t step) {
