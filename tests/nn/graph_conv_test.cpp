@@ -105,6 +105,28 @@ TEST_CASE("graph convolution: what does not fit is refused by name") {
   refuses([&] { Gcn(5, 6, 2, 1.5); }, "dropout in [0, 1]");
 }
 
+#ifndef TENON_CUDA_OFF
+TEST_CASE("cuda graph convolution: a network trains as on the host") {
+  Generator generator(1);  // of no run: a tie of two classes may break either way
+  CitationNetwork network;
+  const Tensor words = random_uniform({30, 12}, generator);
+  network.features = CsrMatrix::from_dense(less(words, Tensor::full({}, 0.3)).to(float32));
+  network.labels = random_integers({30}, generator, 0, 3);
+  network.edges = Tensor::empty({2, 29}, int64);
+  network.edges.select(0, 0).copy_(Tensor::arange(29));
+  network.edges.select(0, 1).copy_(Tensor::arange(30).slice(0, 1, 30));
+  network.classes = 3;
+  network.train = Tensor::arange(10), network.validation = Tensor::arange(20),
+  network.test = Tensor::arange(30);
+  const GcnRecipe recipe{.hidden = 5, .epochs = 12};
+  const GcnOutcome here = train_gcn(network, recipe, 3),
+                   there = train_gcn(network, recipe, 3, Device::cuda());
+  CHECK(here.test_accuracy == there.test_accuracy);
+  CHECK(here.validation_accuracy == there.validation_accuracy);
+  CHECK(here.epochs == there.epochs);
+}
+#endif
+
 TEST_CASE("graph convolution: Cora, one seed of the published recipe") {
   CitationNetwork network;
   try {
