@@ -8,6 +8,7 @@
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/tape.h"
+#include "core/memory_trace.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/reduce.h"
 
@@ -21,13 +22,14 @@ thread_local const char* running_op = "";
 // Sets it for a scope; rules may walk a tape of their own, so scopes nest.
 class RunningOp {
  public:
-  explicit RunningOp(const char* op) : before_(std::exchange(running_op, op)) {}
+  explicit RunningOp(const char* op) : before_(std::exchange(running_op, op)), label_(op) {}
   ~RunningOp() { running_op = before_; }
   RunningOp(const RunningOp&) = delete;
   RunningOp& operator=(const RunningOp&) = delete;
 
  private:
   const char* before_;
+  MemoryLabel label_;
 };
 
 bool has_nan(const Tensor& x) {
@@ -218,6 +220,7 @@ void require_history(const Variable& output, const char* what) {
 
 void backward(const Variable& root, const Variable& grad, BackwardOptions options) {
   require_history(root, "backward");
+  const MemoryLabel label("backward");
   Walk walk(options);
   walk.seed(root, seed_gradient(root, grad, "backward"));
   walk.run();

@@ -5,6 +5,7 @@
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/tape.h"
+#include "core/memory_trace.h"
 #include "core/ops/elementwise.h"
 
 namespace tenon {
@@ -161,6 +162,7 @@ void Recorder::note_unrecorded(std::span<const Variable> inputs) {
 Variable Recorder::plain(Tensor value) { return Variable(std::move(value)); }
 
 Variable Recorder::attach(const std::shared_ptr<Node>& node, Tensor value, int output) {
+  name_memory(value.raw(), node->op());
   Variable out(std::move(value));
   VariableState& state = *out.state();
   state.node = node;

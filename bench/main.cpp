@@ -1,6 +1,7 @@
 // `make bench`: runs the cases and prints a table; --json and --markdown write it. `--serve` answers another
 // process that alternates its own runs with ours (bench/peers.py). `--list` counts and runs nothing. `--probe`
-// measures the ceilings alone, and fails where the device is not there.
+// measures the ceilings alone, and fails where the device is not there. `--once` runs Tenon's contestant of each case
+// for an instruction counter to watch (bench/guard.sh).
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -18,7 +19,7 @@
 namespace tenon::bench {
 namespace {
 
-enum class Mode { run, serve, list, probe };
+enum class Mode { run, serve, list, probe, once };
 
 struct Options {
   Mode mode = Mode::run;
@@ -31,14 +32,14 @@ struct Options {
 
 const char* kUsage =
     "usage: bench [--device cpu|cuda] [--filter WORD,...] [--threads N] [--samples N] [--seconds N]\n"
-    "             [--json FILE] [--markdown FILE] [--serve | --list | --probe]\n";
+    "             [--json FILE] [--markdown FILE] [--serve | --list | --probe | --once]\n";
 
 Options parse(int argc, char** argv) {
   Options o;
   for (int i = 1; i < argc; ++i) {
     const std::string key = argv[i];
     const std::map<std::string, Mode> modes = {
-        {"--serve", Mode::serve}, {"--list", Mode::list}, {"--probe", Mode::probe}};
+        {"--serve", Mode::serve}, {"--list", Mode::list}, {"--probe", Mode::probe}, {"--once", Mode::once}};
     if (auto mode = modes.find(key); mode != modes.end()) {
       o.mode = mode->second;
       continue;
@@ -103,6 +104,22 @@ void run(const Options& o) {
   if (results.refused() > 0) std::printf("%d case(s) did not run\n", results.refused());
 }
 
+// A function of a name that callgrind's --toggle-collect can tell.
+extern "C" [[gnu::noinline]] void tenon_bench_counted(const std::function<void()>& work) {
+  work();
+  asm volatile("" ::: "memory");  // not a tail call, which would leave before the work is done
+}
+
+void once(const Options& o) {
+  for (const Case& c : cases_matching(o.filter, o.device)) {
+    if (c.name != o.filter) continue;
+    const std::function<void()> work = c.prepare()[0].run;
+    for (int i = 0; i < 2; ++i) work();  // first allocations
+    return tenon_bench_counted(work);
+  }
+  fail("bench: no case '", o.filter, "'");
+}
+
 }  // namespace
 }  // namespace tenon::bench
 
@@ -117,6 +134,9 @@ int main(int argc, char** argv) {
         break;
       case Mode::list:
         std::fputs(counts_table(cases_matching(options.filter, options.device)).c_str(), stdout);
+        break;
+      case Mode::once:
+        once(options);
         break;
       case Mode::run:
       case Mode::probe:

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/memory_trace.h"
 #include "cuda/runtime/device_runtime.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -184,8 +185,13 @@ Cache& cache_of(Device device) {
 
 }  // namespace
 
-void* allocate(Device device, size_t bytes) { return cache_of(device).allocate(bytes); }
+void* allocate(Device device, size_t bytes) {
+  void* block = cache_of(device).allocate(bytes);
+  detail::trace_allocated(device, block, size_class(bytes));
+  return block;
+}
 void deallocate(Device device, void* pointer, size_t bytes) noexcept {
+  detail::trace_returned(device, pointer, size_class(bytes));
   cache_of(device).deallocate(pointer, bytes);
 }
 MemoryStats memory_stats(Device device) { return cache_of(device).stats(); }

@@ -39,7 +39,8 @@
   X(div, x / y)                     \
   X(maximum, math::maximum(x, y))   \
   X(minimum, math::minimum(x, y))   \
-  X(pow, static_cast<T>(std::pow(x, y)))
+  X(pow, static_cast<T>(std::pow(x, y))) \
+  X(relu_backward, y > T{0} ? x : T{0})
 
 // Comparison: z = f(x, y) in uint8.
 #define TENON_COMPARE_OPS(X) \

@@ -42,7 +42,7 @@ Strides contiguous_strides(const Shape& shape) {
 
 Strides strides_in_order_of(const Shape& shape, const Strides& like) {
   if (like.rank() != shape.rank()) return contiguous_strides(shape);
-  int order[kMaxRank];
+  int order[kMaxRank] = {};
   for (int i = 0; i < shape.rank(); ++i) order[i] = i;
   // Outermost axis first; equal strides (broadcast axes) stay in their logical order. By insertion: the axes are few,
   // mostly in order, and std::stable_sort would ask the heap for a buffer.

@@ -51,6 +51,15 @@ data:
 bench: $(BENCH)
 	@$(BENCH) $(if $(FILTER),--filter $(FILTER)) $(if $(THREADS),--threads $(THREADS)) --json build/bench.json
 
+#: bench-guard | 4 min | instructions of hot kernels under valgrind, against bench/guard.txt: fails above +5 %
+#: bench-guard-write | 4 min | writes bench/guard.txt anew
+.PHONY: bench-guard bench-guard-write run-bench-guard
+bench-guard bench-guard-write:
+	@$(call install,valgrind)
+	@$(MAKE) ARCH=x86-64-v3 CUDA=off GUARD_MODE=$(if $(findstring write,$@),write,compare) run-bench-guard
+run-bench-guard: $(BENCH)
+	@sh bench/guard.sh $(BENCH) bench/guard.txt $(GUARD_MODE)
+
 PEERS ?= build/peers
 #: bench-peers | 10 min | Tenon beside PyTorch in one run, on the same cores (makes a virtual environment first)
 bench-peers: $(BENCH) $(PEERS)/ready

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "core/memory_trace.h"
 #include "core/ops/lists.h"
 
 namespace tenon {
@@ -36,6 +37,7 @@ void Optimizer::zero_grad() {
 
 void Optimizer::step() {
   NoGrad no_grad;
+  const MemoryLabel label("optimiser");
   lists_.states.resize(slots_.size());
   for (size_t g = 0; g < groups_.size(); ++g) {
     const ParameterGroup& group = groups_[g];

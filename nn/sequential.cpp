@@ -1,6 +1,7 @@
 #include "nn/sequential.h"
 
 #include "autograd/ops/view.h"
+#include "core/memory_trace.h"
 
 namespace tenon {
 
@@ -12,7 +13,10 @@ Sequential& Sequential::add(const std::string& name, std::shared_ptr<Module> mod
 
 Variable Sequential::forward(const Variable& x) {
   Variable y = x;
-  for (const auto& [name, module] : chain_) y = module->forward(y);
+  for (const auto& [name, module] : chain_) {
+    const MemoryLabel label(name.c_str());
+    y = module->forward(y);
+  }
   return y;
 }
 

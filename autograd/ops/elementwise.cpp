@@ -132,9 +132,17 @@ Variable softplus(const Variable& x) {
 // y = max(x, 0)        dx = g [y > 0]      (the output says as much as the input, and is needed by what
 // follows anyway)
 Variable relu(const Variable& x) {
-  return unary_of_output("relu", relu(x.value()), x, [](const Variable& y) {
-    return constant_mask(greater(y.value(), Tensor::scalar(0, y.dtype(), y.device())), y.dtype());
-  });
+  return record("relu", relu(x.value()), {x},
+                [](const Variable& g, Gradients& out) { out.set(0, relu_backward(g, out.output())); },
+                {.outputs = true});
+}
+
+// z = g [y > 0]        dg = h [y > 0], dy = 0
+Variable relu_backward(const Variable& g, const Variable& y) {
+  return record("relu_backward", relu_backward(g.value(), y.value()), {g, y},
+                [shape = g.shape(), y = Saved(y)](const Variable& h, Gradients& out) {
+                  if (out.needed(0)) out.set(0, sum_to(relu_backward(h, y()), shape));
+                });
 }
 
 // y = x > 0 ? x : s x  dx = g (x > 0 ? 1 : s)
@@ -279,4 +287,5 @@ TENON_BACKWARD(div)
 TENON_BACKWARD(maximum)
 TENON_BACKWARD(minimum)
 TENON_BACKWARD(pow)
+TENON_BACKWARD(relu_backward)
 TENON_BACKWARD(where)

@@ -37,6 +37,7 @@ Variable div(const Variable& x, const Variable& y);
 Variable maximum(const Variable& x, const Variable& y);
 Variable minimum(const Variable& x, const Variable& y);
 Variable pow(const Variable& x, const Variable& y);
+Variable relu_backward(const Variable& g, const Variable& y);
 /// The condition is a uint8 tensor.
 Variable where(const Tensor& condition, const Variable& x, const Variable& y);
 

@@ -141,6 +141,9 @@ Tensor div(const Tensor& x, const Tensor& y) { return run_binary(Binary::div, "d
 Tensor maximum(const Tensor& x, const Tensor& y) { return run_binary(Binary::maximum, "maximum", x, y); }
 Tensor minimum(const Tensor& x, const Tensor& y) { return run_binary(Binary::minimum, "minimum", x, y); }
 Tensor pow(const Tensor& x, const Tensor& y) { return run_binary(Binary::pow, "pow", x, y, true); }
+Tensor relu_backward(const Tensor& g, const Tensor& y) {
+  return run_binary(Binary::relu_backward, "relu_backward", g, y);
+}
 
 #define TENON_DEFINE_COMPARE(name, formula) \
   Tensor name(const Tensor& x, const Tensor& y) { return run_compare(Compare::name, #name, x, y); }

@@ -53,6 +53,8 @@ Tensor maximum(const Tensor& x, const Tensor& y);
 Tensor minimum(const Tensor& x, const Tensor& y);
 /// x^y, float32 or float64, as std::pow.
 Tensor pow(const Tensor& x, const Tensor& y);
+/// g where y > 0, else 0: the gradient of relu, whose output y may be.
+Tensor relu_backward(const Tensor& g, const Tensor& y);
 
 // ---- comparisons: any dtype in, uint8 (0 or 1) out --------------------------------------------------
 Tensor equal(const Tensor& x, const Tensor& y);

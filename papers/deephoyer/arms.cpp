@@ -39,7 +39,7 @@ class Pair {
         recipe_(recipe),
         arm_(arm),
         epochs_(epochs_of(plan.scale, recipe.network)),
-        runner_(*plan.problem, arm, total_epochs(), *plan.out),
+        runner_(*plan.problem, arm, total_epochs(), *plan.out, plan.memory),
         result_(Json::object()) {}
 
   Json run() {

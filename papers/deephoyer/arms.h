@@ -41,6 +41,7 @@ struct Plan {
   experiment::Scale scale = experiment::Scale::kScaled;
   std::ostream* out = nullptr;    ///< progress
   Device device = Device::cpu();  ///< where networks are trained; what they left is measured on the host
+  bool memory = false;            ///< print what holds the memory at the peak of a step
 };
 
 /// Trains the pair, or goes on with it, and returns its accuracies (also in result.json): `before` (after the

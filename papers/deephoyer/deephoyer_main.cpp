@@ -34,7 +34,7 @@ int run(experiment::Options options) {
   const deephoyer::Problem problem =
       deephoyer::load_problem(options.data, options.scale == experiment::Scale::kSmoke);
   std::cout << problem.description << std::endl;
-  const deephoyer::Plan plan{&problem, &folder, options.scale, &std::cout, device};
+  const deephoyer::Plan plan{&problem, &folder, options.scale, &std::cout, device, options.memory};
   train(plan, options);
 
   const deephoyer::Facts facts = deephoyer::gather_facts(plan, options.arms, options.seed_list());

@@ -2,11 +2,13 @@
 
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
 #include "autograd/ops/elementwise.h"
 #include "nn/checkpoint.h"
 #include "nn/loss.h"
 #include "papers/experiment/interrupt.h"
+#include "papers/experiment/memory.h"
 
 namespace tenon::deephoyer {
 namespace {
@@ -59,9 +61,11 @@ double accuracy(Module& net, const Labelled& set) {
 }
 
 StageRunner::StageRunner(const Problem& problem, experiment::ArmRun& arm, int64_t total_epochs,
-                         std::ostream& out)
+                         std::ostream& out, bool memory)
     : problem_(problem),
       arm_(arm),
+      out_(out),
+      memory_(memory),
       progress_(out, concat(arm.name(), " seed ", arm.seed()), total_epochs,
                 {.terminal = experiment::is_terminal(1), .interval = 30, .already_done = 0, .clock = {}}) {}
 
@@ -133,27 +137,41 @@ void StageRunner::train(const Stage& stage, Module& net, const Masks* masks) {
 
 double StageRunner::train_epoch(const Stage& stage, Module& net, const Masks* masks, Optimizer& optimizer,
                                 DataLoader& loader) {
-  const std::vector<Variable> parameters = net.parameters();
-  const Device device = net.device();
   net.train();
   double total = 0;
+  int64_t steps = 0;
   for (Batch batch; loader.next(batch);) {
     if (experiment::stop_requested())
       throw Interrupted(
           concat(arm_.name(), ", seed ", arm_.seed(), ": stopped after ", epochs_done_, " epochs"));
     optimizer.zero_grad();
-    const Batch here = batch.to(device);
-    Variable loss = cross_entropy(net(Variable(here.images)), here.labels);
-    total += loss.item() * static_cast<double>(batch.labels.numel());
-    if (stage.extra_loss) loss = loss + stage.extra_loss();
-    backward(loss);
-    NoGrad no_grad;
-    add_gradient(stage.penalty, parameters);
-    if (masks != nullptr) masks->apply_to_gradients();
-    optimizer.step();
-    if (masks != nullptr) masks->apply();
+    // The second step is like all that follow: the first makes the optimiser's state.
+    const bool traced = memory_ && ++steps == 2 && stage.name != traced_stage_;
+    std::optional<MemoryTrace> trace;
+    if (traced) trace.emplace(net.device());
+    total += train_step(stage, net, masks, optimizer, batch) * static_cast<double>(batch.labels.numel());
+    if (!traced) continue;
+    traced_stage_ = stage.name;
+    experiment::Table table = experiment::memory_table(trace->peak(), net, optimizer);
+    table.title = concat(arm_.name(), ", ", stage.name, ": memory at the peak of a step");
+    out_ << '\n' << experiment::to_text(table) << std::flush;
   }
   return total / static_cast<double>(loader.size());
+}
+
+double StageRunner::train_step(const Stage& stage, Module& net, const Masks* masks, Optimizer& optimizer,
+                               const Batch& batch) {
+  const Batch here = batch.to(net.device());
+  Variable loss = cross_entropy(net(Variable(here.images)), here.labels);
+  const double value = loss.item();
+  if (stage.extra_loss) loss = loss + stage.extra_loss();
+  backward(loss);
+  NoGrad no_grad;
+  add_gradient(stage.penalty, net.parameters());
+  if (masks != nullptr) masks->apply_to_gradients();
+  optimizer.step();
+  if (masks != nullptr) masks->apply();
+  return value;
 }
 
 }  // namespace tenon::deephoyer

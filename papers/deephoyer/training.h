@@ -41,8 +41,10 @@ struct Stage {
 /// `checkpoint.safetensors`.
 class StageRunner {
  public:
-  /// `total_epochs` of all stages, for the progress line, which goes to `out`.
-  StageRunner(const Problem& problem, experiment::ArmRun& arm, int64_t total_epochs, std::ostream& out);
+  /// `total_epochs` of all stages, for the progress line, which goes to `out`; with `memory`, there goes also
+  /// what holds the memory at the peak of the second step of each stage.
+  StageRunner(const Problem& problem, experiment::ArmRun& arm, int64_t total_epochs, std::ostream& out,
+              bool memory = false);
 
   /// Trains `net` from its present weights, under `masks` if there are any, and leaves it with the stage's
   /// result. Throws Interrupted, and Error on unreadable or foreign files in the folder.
@@ -54,15 +56,20 @@ class StageRunner {
   void train(const Stage& stage, Module& net, const Masks* masks);
   double train_epoch(const Stage& stage, Module& net, const Masks* masks, Optimizer& optimizer,
                      DataLoader& loader);
+  double train_step(const Stage& stage, Module& net, const Masks* masks, Optimizer& optimizer,
+                    const Batch& batch);
   std::string file(const std::string& name) const {
     return (arm_.folder() / (name + ".safetensors")).string();
   }
 
   const Problem& problem_;
   experiment::ArmRun& arm_;
+  std::ostream& out_;
+  bool memory_;
   experiment::Progress progress_;
   int64_t epochs_done_ = 0;
   bool log_rewound_ = false;
+  std::string traced_stage_;  // whose memory was printed last
 };
 
 /// Learning rate of epoch `e` (from 0) of a stage.

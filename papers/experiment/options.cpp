@@ -129,6 +129,8 @@ struct OptionParser::Implementation {
     shared(app.add_flag(
         "--resume", options.resume,
         "go on with the run in the run folder: after an interruption, or with more seeds or arms"));
+    shared(app.add_flag("--memory", options.memory,
+                        "print what holds the memory at the peak of a training step of each stage"));
   }
 
   // The options as CLI11 left them, completed. Throws Error naming the option.

@@ -41,6 +41,7 @@ struct Options {
   std::filesystem::path
       out;              ///< --out: the run folder; default runs/<name>/<data>-<scale>[-<device>]-seed<seed>
   bool resume = false;  ///< --resume: go on with the run in `out`, if there is one
+  bool memory = false;  ///< --memory: print who holds the memory at the peak of a training step
   std::vector<std::string> arms;  ///< --arms: a comma-separated list or "all", in the order of the spec
 
   /// {seed, seed + 1, ..., seed + seeds - 1}

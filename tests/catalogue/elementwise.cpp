@@ -147,6 +147,13 @@ BinaryDraw apart(Draw& d, const Shape& sx, const Shape& sy) {
                              0.01 * d.generator.next_uniform();
   return xy;
 }
+// y is not within 0.1 of 0.
+BinaryDraw behind_gate(Draw& d, const Shape& x, const Shape& y) {
+  BinaryDraw xy{d.normal(x), d.uniform(y, -2, 2)};
+  for (int64_t i = 0; i < xy.y.numel(); ++i)
+    xy.y.data<double>()[i] += std::copysign(0.1, xy.y.data<double>()[i]);
+  return xy;
+}
 // Small whole numbers, so that equality occurs.
 BinaryDraw whole(Draw& d, const Shape& x, const Shape& y) {
   return {d.integers(x, -2, 3).to(float64), d.integers(y, -2, 3).to(float64)};
@@ -169,6 +176,7 @@ TENON_BINARY_ROW(div, both_positive, false, x / y)
 TENON_BINARY_ROW(maximum, apart, true, std::max(x, y))
 TENON_BINARY_ROW(minimum, apart, true, std::min(x, y))
 TENON_BINARY_ROW(pow, both_positive, false, std::pow(x, y))
+TENON_BINARY_ROW(relu_backward, behind_gate, true, y > 0 ? x : 0)
 TENON_COMPARE_ROW(equal, x == y)
 TENON_COMPARE_ROW(not_equal, x != y)
 TENON_COMPARE_ROW(less, x < y)

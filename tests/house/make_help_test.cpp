@@ -56,7 +56,7 @@ std::map<std::string, Entry> help_entries() {
 // Phony targets that other rules use and nobody types.
 const std::set<std::string> kInner = {"installed",           "run-tests",      "gpu-programs",
                                       "gpu-bench-libraries", "run-cuda-tests", "run-cuda-counters",
-                                      "data-packages"};
+                                      "run-bench-guard",     "data-packages"};
 
 }  // namespace
 
