@@ -2,8 +2,6 @@
 // a two-layer network (Kipf and Welling, 2017) on a graph of Cora's size, and the walk along edges alone.
 #include "core/ops/graph.h"
 
-#include <algorithm>
-
 #include "autograd/ops/dropout.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/index.h"
@@ -11,8 +9,6 @@
 #include "bench/harness.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/index.h"
-#include "core/ops/matmul.h"
-#include "core/ops/reduce.h"
 #include "nn/linear.h"
 #include "nn/loss.h"
 #include "nn/models/gcn.h"
@@ -146,32 +142,6 @@ Case cora_case(Device device) {
           }};
 }
 
-// The ladder of the walk: loops as the formula has them, and ops one after the other.
-// [loops]
-void walk_by_loops(const Tensor& adjacency, const Tensor& x, Tensor& y) {
-  const auto *a = adjacency.data<float>(), *from = x.data<float>();
-  for (int64_t b = 0; b < x.size(0); ++b)
-    for (int64_t m = 0; m < kVertices; ++m)
-      for (int64_t d = 0; d < kWidth; ++d) {
-        float total = 0;
-        for (int64_t r = 0; r < 2; ++r) {
-          float sum = 0;
-          for (int64_t n = 0; n < kVertices; ++n)
-            sum += a[((b * 2 + r) * kVertices + m) * kVertices + n] *
-                   from[((b * kVertices + n) * 2 + r) * kWidth + d];
-          total += std::max(sum, 0.0F);
-        }
-        y.data<float>()[(b * kVertices + m) * kWidth + d] = total / 2;
-      }
-}
-// [/loops]
-// [ops]
-Tensor walk_by_ops(const Tensor& adjacency, const Tensor& x) {
-  const Tensor relations = x.reshape({x.size(0), kVertices, 2, kWidth}).permute({0, 2, 1, 3});
-  return mean(relu(matmul(adjacency, relations)), {1});
-}
-// [/ops]
-
 std::vector<Case> walk_cases(int64_t batch, Device device) {
   const double rows = static_cast<double>(batch * kVertices);
   const double flops = 2 * 2 * rows * kVertices * kWidth, bytes = 4 * rows * (3 * kWidth + 2 * kVertices);
@@ -180,22 +150,8 @@ std::vector<Case> walk_cases(int64_t batch, Device device) {
                    random_normal({batch, kVertices, 2 * kWidth}, g),
                    random_normal({batch, kVertices, kWidth}, g)};
   };
-  const auto walk = [=] {
-    Generator generator(2);
-    const Tensors in = draw(generator);
-    auto over = [&](auto&& f) {
-      return over_inputs(device, in, [f](const Tensors& tensors) { f(tensors[0], tensors[1]); });
-    };
-    std::vector<Contestant> out = {
-        {"tenon", over([](const Tensor& a, const Tensor& x) { graph_propagate(a, x, x); })},
-        {"one op after another", over([](const Tensor& a, const Tensor& x) { walk_by_ops(a, x); })}};
-    if (device.is_cpu()) {
-      auto y = std::make_shared<Tensor>(Tensor::empty({batch, kVertices, kWidth}));
-      out.push_back({"loops", [=] { walk_by_loops(in[0], in[1], *y); }});
-    }
-    return out;
-  };
-  return {{concat("graph/propagate-relu/batch", batch), flops, bytes, walk},
+  return {tenon_case(concat("graph/propagate-relu/batch", batch), device, flops, bytes, draw,
+                     [](const Tensors& in) { graph_propagate(in[0], in[1], in[1]); }),
           tenon_case(concat("graph/propagate-relu-back/batch", batch), device, 2 * flops,
                      bytes + 8 * rows * kWidth, draw,
                      [](const Tensors& in) { graph_propagate_transposed(in[0], in[2], in[1]); })};

@@ -5,7 +5,7 @@
 //
 //   y[b, m, d] = 1/R sum_r s_r[b, m, d] sum_n A_r[b, m, n] x_r[b, n, d]         graph_propagate
 //   z_r[b, n, d] = 1/R sum_m A_r[b, m, n] s_r[b, m, d] g[b, m, d]               graph_propagate_transposed
-//   s_r[b, m, d] = 1 without a gate; with one, 1 where sum_n A_r[b, m, n] gate_r[b, n, d] > 0, and 0 elsewhere
+//   s_r[b, m, d] = 1 without a gate; with one, 0 where sum_n A_r[b, m, n] gate_r[b, n, d] <= 0, and 1 elsewhere
 //
 // With the gate x, y is the mean over the relations of ReLU(A_r x_r). float32 or float64, row-major results. Both
 // throw Error on undefined operands, shapes that do not fit, R = 0, mixed dtypes or devices. Large sparse graphs

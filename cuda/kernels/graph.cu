@@ -77,6 +77,12 @@ __device__ void weighted_sums(const Lane<T>& lane, const GraphExtents& e, const 
 
 enum class Gate { none, same, other };
 
+// Of a gate's sum. A NaN passes, so that it is seen.
+template <class T>
+__device__ bool passes(T sum) {
+  return !(sum <= T(0));
+}
+
 template <Gate kGate, class T>
 __global__ void __launch_bounds__(kWarp* kWarps, 4)
     propagate_kernel(GraphExtents e, int64_t items, T* __restrict__ y, const T* __restrict__ adjacency,
@@ -95,7 +101,7 @@ __global__ void __launch_bounds__(kWarp* kWarps, 4)
       weighted_sums<kGate == Gate::other>(lane, e, matrix, m0, x + first, gate + first, sums, gates);
       TENON_UNROLL
       for (int i = 0; i < kRows; ++i)
-        if (kGate == Gate::none || (kGate == Gate::same ? sums[i] : gates[i]) > 0) total[i] += sums[i];
+        if (kGate == Gate::none || passes(kGate == Gate::same ? sums[i] : gates[i])) total[i] += sums[i];
     }
     if (!lane.exists) continue;
     TENON_UNROLL
@@ -123,7 +129,7 @@ __global__ void __launch_bounds__(kWarp* kWarps, 4)
       TENON_UNROLL
       for (int i = 0; i < kRows; ++i) {
         passed[i] = T(0);
-        if (lane.exists && m0 + i < e.rows && (!kGated || gates[i] > 0))
+        if (lane.exists && m0 + i < e.rows && (!kGated || passes(gates[i])))
           passed[i] = share * g[(lane.graph * e.rows + m0 + i) * e.width + lane.column];
       }
       for (int64_t n0 = 0; n0 < e.columns; n0 += kColumns) {

@@ -9,6 +9,7 @@
 #include "autograd/ops/graph.h"
 #include "autograd/ops/reduce.h"
 #include "core/ops/elementwise.h"
+#include "core/ops/graph.h"
 #include "core/ops/reduce.h"
 #include "core/random.h"
 #include "tests/seed.h"
@@ -110,6 +111,26 @@ TEST_CASE("graph batch: padded graphs and linked ones agree, forward and backwar
         CHECK(sum(abs(ga[0].value())).item() ==
               doctest::Approx(sum(abs(gb[0].value())).item()));  // none flows into padding
       }
+}
+
+TEST_CASE("graph batch: a number that is none is not taken for a negative one") {
+  const Tensor a = Tensor::ones({1, 1, 2, 2}), x = Tensor::zeros({1, 2, 3});
+  x.data<float>()[1] = NAN;
+  const Tensor gradient = Tensor::ones({1, 2, 3});
+  std::vector<Device> devices = {Device::cpu()};
+#ifndef TENON_CUDA_OFF
+  devices.push_back(Device::cuda());
+#endif
+  for (Device device : devices) {
+    const Tensor there = x.to(device), matrix = a.to(device);
+    const auto y = graph_propagate(matrix, there, there).to(Device::cpu()).to_vector<float>();
+    const auto z =
+        graph_propagate_transposed(matrix, gradient.to(device), there).to(Device::cpu()).to_vector<float>();
+    CHECK(std::isnan(y[1]));
+    CHECK(y[0] == 0);
+    CHECK(z[1] == 2);
+    CHECK(z[0] == 0);
+  }
 }
 
 TEST_CASE("graph batch: what does not fit is refused by name") {
