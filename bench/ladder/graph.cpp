@@ -44,7 +44,6 @@ Tensor op_by_op(const Tensor& a, const Tensor& z) {
 }
 // [/ops]
 
-// [rows]
 /// The columns of a row side by side, its sums in an array: one op, and SIMD by the compiler.
 void row_by_row(int64_t graphs, const float* a, const float* z, float* y) {
   for (int64_t b = 0; b < graphs; ++b, z += kVertices * kRelations * kWidth)
@@ -59,7 +58,6 @@ void row_by_row(int64_t graphs, const float* a, const float* z, float* y) {
       }
     }
 }
-// [/rows]
 
 void check_same(const char* rung, const Tensor& y, const Tensor& expected) {
   for (int64_t i = 0; i < y.numel(); ++i)
