@@ -63,8 +63,7 @@ void tile_by_tile(const Product& p, float* y) {
       for (int32_t e = p.offsets[i]; e < p.offsets[i + 1]; ++e) {
         const auto w = hn::Set(d, p.values[e]);
         const float* const from = p.x + p.indices[e] * p.n + first;
-        for (int v = 0; v < kVectors; ++v)
-          sums[v] = hn::MulAdd(w, hn::LoadU(d, from + v * kLanes), sums[v]);
+        for (int v = 0; v < kVectors; ++v) sums[v] = hn::MulAdd(w, hn::LoadU(d, from + v * kLanes), sums[v]);
       }
       for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[v], d, y + i * p.n + first + v * kLanes);
     }
@@ -102,7 +101,9 @@ std::vector<Contestant> rungs(int64_t rows, int64_t columns, int64_t n, double p
                   csr.pattern.by_rows().indices.data<int32_t>(),
                   csr.values.data<float>(),
                   x.data<float>()};
-  auto rung = [=](void (*f)(const Product&, float*)) { return [=] { f(p, y.data<float>()), (void)csr, (void)x; }; };
+  auto rung = [=](void (*f)(const Product&, float*)) {
+    return [=] { f(p, y.data<float>()), (void)csr, (void)x; };
+  };
   std::vector<Contestant> out = {{"shipped", [=] { spmm(csr, x); }},
                                  {"definition", rung(by_definition)},
                                  {"row by row", rung(row_by_row)},

@@ -14,6 +14,8 @@
 // each level below costs a quarter. QL alone would turn 0.85 n^2 pairs of columns of length n, one after the other.
 #include "core/cpu/tridiagonal_eigen.h"
 
+#include <hwy/highway.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -26,6 +28,9 @@
 namespace tenon::cpu {
 namespace {
 
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr hn::ScalableTag<double> lanes;
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr int64_t kLeaf = 32;
 
@@ -82,35 +87,24 @@ bool ql(int64_t n, double* a, double* below, double negligible, double* vectors,
   return true;
 }
 
-// sum over [from, to) of z2_j / (d_j - x), and its derivative.
+// A sum of z2_j / (d_j - x), and its derivative.
 struct Sum {
   double value = 0, slope = 0;
 };
-Sum sum_of(const double* d, const double* z2, int64_t from, int64_t to, double x) {
-  constexpr int kLanes = 8;
-  double value[kLanes] = {}, slope[kLanes] = {};
-  int64_t j = from;
-  for (; j + kLanes <= to; j += kLanes)
-    for (int l = 0; l < kLanes; ++l) {
-      const double by = 1 / (d[j + l] - x), part = z2[j + l] * by;
-      value[l] += part;
-      slope[l] += part * by;
-    }
-  Sum sum;
-  for (int l = 0; l < kLanes; ++l) sum.value += value[l], sum.slope += slope[l];
-  for (; j < to; ++j) {
-    const double by = 1 / (d[j] - x), part = z2[j] * by;
-    sum.value += part;
-    sum.slope += part * by;
-  }
-  return sum;
-}
 
-// The roots of 1 / rho + sum_j z2_j / (d_j - x), d ascending.
+// The roots of 1 / rho + sum_j z2_j / (d_j - x), d ascending. Both are followed by kPad terms that are 0.
 class Secular {
  public:
+  static constexpr int64_t kPad = hn::MaxLanes(lanes);
+
   Secular(int64_t k, const double* d, const double* z2, double rho)
-      : k_(k), d_(d), z2_(z2), rho_(rho), shifted_(k) {}
+      : k_(k), d_(d), z2_(z2), rho_(rho), shifted_(k + kPad) {
+    pad(shifted_.data() + k);
+  }
+  /// Makes the terms after the last 0, whatever their z2.
+  static void pad(double* d_behind_last) {
+    std::fill_n(d_behind_last, kPad, std::numeric_limits<double>::infinity());
+  }
 
   /// Root i, between d_i and d_(i+1), as gap[j] = d_j - root, each to full relative precision; returns the root.
   double root(int64_t i, double* gap) {
@@ -137,7 +131,22 @@ class Secular {
     double magnitude() const { return constant - psi.value + phi.value; }
   };
   Value value_at(const double* d, int64_t i, double x) const {
-    return {1 / rho_, sum_of(d, z2_, 0, i + 1, x), sum_of(d, z2_, i + 1, k_, x)};
+    const auto at = hn::Set(lanes, x), one = hn::Set(lanes, 1.0);
+    auto psi = hn::Zero(lanes), psi_slope = psi, phi = psi, phi_slope = psi;
+    const int64_t first_of_phi = i + 1;
+    int64_t j = 0;
+    for (; j < k_; j += kPad) {
+      const auto by = hn::Div(one, hn::Sub(hn::LoadU(lanes, d + j), at));
+      const auto part = hn::Mul(hn::LoadU(lanes, z2_ + j), by), slope = hn::Mul(part, by);
+      const auto of_psi =
+          hn::FirstN(lanes, static_cast<size_t>(std::clamp<int64_t>(first_of_phi - j, 0, kPad)));
+      psi = hn::Add(psi, hn::IfThenElseZero(of_psi, part));
+      psi_slope = hn::Add(psi_slope, hn::IfThenElseZero(of_psi, slope));
+      phi = hn::Add(phi, hn::IfThenZeroElse(of_psi, part));
+      phi_slope = hn::Add(phi_slope, hn::IfThenZeroElse(of_psi, slope));
+    }
+    auto sum = [](auto v) { return hn::GetLane(hn::SumOfLanes(lanes, v)); };
+    return {1 / rho_, {sum(psi), sum(psi_slope)}, {sum(phi), sum(phi_slope)}};
   }
 
   // The root in (low, high), from x and the value there: the poles next to it are kept, the rest is interpolated (R.-C. Li,
@@ -274,9 +283,13 @@ class Divide {
   void couple(int64_t first, int64_t upper, int64_t n, double rho, const std::vector<int64_t>& kept,
               const std::vector<double>& z, const std::vector<uint8_t>& part) {
     const int64_t k = static_cast<int64_t>(kept.size());
-    Scratch<double> memory(k * k + 4 * k + 2 * k * k + 2 * k * n);
+    constexpr int64_t kPad = Secular::kPad;
+    Scratch<double> memory(k * k + 4 * k + 2 * kPad + 2 * k * k + 2 * k * n);
     double* const gap = memory.data();  // [root, j] = d_j - root
-    double *const d = gap + k * k, *const z2 = d + k, *const roots = z2 + k, *const product = roots + k;
+    double *const d = gap + k * k, *const z2 = d + k + kPad, *const roots = z2 + k + kPad,
+                  *const product = roots + k;
+    Secular::pad(d + k);
+    std::fill_n(z2 + k, kPad, 0.0);
     double *const weights = product + k, *const gathered = weights + 2 * k * k,
                   *const result = gathered + k * n;
     for (int64_t j = 0; j < k; ++j) {
