@@ -19,6 +19,8 @@ struct Case {
   const char* input_kernel = "conv_backward_input";
 };
 
+const char* const kDepthwise = "conv_depthwise_weight";
+
 Shape image_of(int64_t images, int64_t channels, const Dims& extents) {
   Shape shape{images, channels};
   for (int64_t extent : extents) shape.push_back(extent);
@@ -64,7 +66,7 @@ void check_cases(const std::vector<Case>& cases, uint64_t seed,
 }  // namespace
 
 TEST_CASE("cuda kernels: convolutions at the edges of tiles") {
-  check_cases({{1, 1, 1, {1, 1}, {1, 1}, {}},
+  check_cases({{1, 1, 1, {1, 1}, {1, 1}, {}, kDepthwise},
                {1, 16, 16, {8, 8}, {1, 1}, {}},               // one whole tile
                {1, 17, 17, {5, 13}, {1, 1}, {}},              // one more of everything
                {2, 3, 33, {9, 7}, {3, 3}, {.padding = {1}}},  // rows of the middle tile
@@ -85,8 +87,8 @@ TEST_CASE("cuda kernels: convolutions with stride, dilation, asymmetric kernels,
                {1, 5, 6, {5, 6, 7}, {1, 3, 1}, {.stride = {1, 2, 1}, .padding = {0, 1, 0}}},
                {1, 3, 2, {5, 6, 7}, {2, 3, 3}, {.stride = {2}, .padding = {1}}},
                {2, 6, 4, {7, 5}, {3, 3}, {.padding = {1}, .groups = 2}},
-               {1, 9, 9, {8, 6}, {3, 3}, {.padding = {1}, .groups = 9}},
-               {1, 4, 8, {9}, {3}, {.stride = {2}, .padding = {1}, .groups = 4}}},
+               {1, 9, 9, {8, 6}, {3, 3}, {.padding = {1}, .groups = 9}, kDepthwise},
+               {1, 4, 8, {9}, {3}, {.stride = {2}, .padding = {1}, .groups = 4}, kDepthwise}},
               2);
 }
 
@@ -95,6 +97,16 @@ TEST_CASE("cuda kernels: convolutions' gradient of the weight, summed in parts")
                {1, 2, 3, {1100}, {3}, {}, "join_parts"},
                {1, 6, 6, {9, 11, 12}, {3, 3, 3}, {.padding = {1}, .groups = 3}, "join_parts"}},
               3);
+}
+
+TEST_CASE("cuda kernels: depthwise convolutions' gradient of the weight") {
+  check_cases(
+      {{1, 40, 40, {5, 6}, {5, 5}, {.padding = {2}, .groups = 40}, kDepthwise},  // lanes past 32 channels
+       {2, 3, 12, {7, 9}, {3, 3}, {.stride = {2}, .padding = {1}, .groups = 3}, kDepthwise},
+       {4, 2, 2, {50, 51}, {3, 3}, {.padding = {1}, .groups = 2}, "join_parts"},
+       {1, 3, 3, {12, 13, 70}, {3, 3, 3}, {.padding = {1}, .groups = 3}, "join_parts"},
+       {2, 4, 4, {8, 9}, {7, 5}, {.padding = {3, 2}, .groups = 4}}},  // too many taps
+      9);
 }
 
 TEST_CASE("cuda kernels: convolutions in wide tiles") {
@@ -124,9 +136,9 @@ TEST_CASE("cuda kernels: convolutions of many channels at few positions, summed 
 
 TEST_CASE("cuda kernels: convolutions of few rows, a thread a position") {
   check_cases({{2, 3, 4, {11, 12}, {3, 3}, {.stride = {2}, .padding = {1}}},
-               {1, 1, 2, {6, 7, 8}, {3, 3, 3}, {.padding = {1}}},
-               {3, 8, 8, {9, 9}, {3, 3}, {.padding = {1}, .groups = 8}},
-               {1, 6, 18, {8, 9}, {3, 1}, {.padding = {2}, .dilation = {2}, .groups = 6}}},
+               {1, 1, 2, {6, 7, 8}, {3, 3, 3}, {.padding = {1}}, kDepthwise},
+               {3, 8, 8, {9, 9}, {3, 3}, {.padding = {1}, .groups = 8}, kDepthwise},
+               {1, 6, 18, {8, 9}, {3, 1}, {.padding = {2}, .dilation = {2}, .groups = 6}, kDepthwise}},
               6);
 }
 
