@@ -29,9 +29,10 @@ HWY_INLINE Words product(Words a, uint32_t b) {
 // The words of kBlocks blocks, as PhiloxStream::block gives them one by one.
 void draw_words(const PhiloxStream& stream, uint64_t first_block, uint32_t* words) {
   const Lanes d;
+  const Words places = hn::Iota(d, 0);  // once: it goes through memory
   const uint64_t seed0 = stream.seed & 0xffffffff, seed1 = stream.seed >> 32;
   for (int64_t b = 0; b < kBlocks; b += hn::MaxLanes(d)) {
-    const Words block = hn::Iota(d, first_block + static_cast<uint64_t>(b));
+    const Words block = hn::Add(hn::Set(d, first_block + static_cast<uint64_t>(b)), places);
     Words c0 = block, c1 = hn::ShiftRight<32>(block), c2 = hn::Set(d, stream.stream),
           c3 = hn::Set(d, stream.stream >> 32);
     for (uint32_t round = 0; round < 10; ++round) {
