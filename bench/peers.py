@@ -98,6 +98,22 @@ class ResidualBlock(torch.nn.Module):
         return F.relu(self.body(x) + self.shortcut(x), inplace=True)
 
 
+def lenet_5():
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(1, 20, 5), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(20, 50, 5), torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(800, 500), torch.nn.ReLU(), torch.nn.Linear(500, 10))
+
+
+def volume_network():
+    """Four stages of a 3 x 3 x 3 convolution, batch norm, ReLU and max pooling, 8 to 64 channels."""
+    layers, inside = [], 1
+    for outside in (8, 16, 32, 64):
+        layers += [torch.nn.Conv3d(inside, outside, 3, padding=1, bias=False), torch.nn.BatchNorm3d(outside),
+                   torch.nn.ReLU(inplace=True), torch.nn.MaxPool3d(2)]
+        inside = outside
+    return torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool3d(1), torch.nn.Flatten(), torch.nn.Linear(64, 10))
+
+
 def resnet_20():
     layers = [torch.nn.Conv2d(3, 16, 3, 1, 1, bias=False), torch.nn.BatchNorm2d(16), torch.nn.ReLU(inplace=True)]
     inside = 16
@@ -108,16 +124,39 @@ def resnet_20():
     return torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(64, 10))
 
 
-def convolution(passed, axes, batch, inside, extent, outside):
-    x, y = torch.randn(batch, inside, *[extent] * axes), torch.randn(batch, outside, *[extent] * axes)
-    w = torch.randn(outside, inside, *[3] * axes)
-    conv = F.conv2d if axes == 2 else F.conv3d
+# As in bench/conv.cpp: batch, channels in, extent, channels out, kernel, stride, padding, dilation, groups.
+CONVOLUTIONS = {
+    "2d-N128-C16-32-K16": (128, 16, 32, 16, (3, 3), 1, 1), "2d-N128-C32-16-K32": (128, 32, 16, 32, (3, 3), 1, 1),
+    "2d-N128-C64-8-K64": (128, 64, 8, 64, (3, 3), 1, 1), "2d-N32-C64-32-K64": (32, 64, 32, 64, (3, 3), 1, 1),
+    "2d-N32-C3-32-K16": (32, 3, 32, 16, (3, 3), 1, 1), "3d-N1-C1-64-K16": (1, 1, 64, 16, (3, 3, 3), 1, 1),
+    "3d-N1-C8-96-K8": (1, 8, 96, 8, (3, 3, 3), 1, 1), "3d-N1-C16-64-K16": (1, 16, 64, 16, (3, 3, 3), 1, 1),
+    "3d-N2-C32-32-K32": (2, 32, 32, 32, (3, 3, 3), 1, 1), "3d-N4-C64-16-K64": (4, 64, 16, 64, (3, 3, 3), 1, 1),
+    "2d-N32-C64-32-K64-3x1": (32, 64, 32, 64, (3, 1), 1, (1, 0)),
+    "2d-N32-C64-32-K64-1x3": (32, 64, 32, 64, (1, 3), 1, (0, 1)),
+    "3d-N2-C32-32-K32-3x1x1": (2, 32, 32, 32, (3, 1, 1), 1, (1, 0, 0)),
+    "3d-N2-C32-32-K32-1x3x1": (2, 32, 32, 32, (1, 3, 1), 1, (0, 1, 0)),
+    "3d-N2-C32-32-K32-1x1x3": (2, 32, 32, 32, (1, 1, 3), 1, (0, 0, 1)),
+    "2d-N32-C256-8-K64-1x1": (32, 256, 8, 64, (1, 1), 1, 0),
+    "2d-N128-C16-32-K32-stride2": (128, 16, 32, 32, (3, 3), 2, 1),
+    "2d-N32-C64-32-depthwise": (32, 64, 32, 64, (3, 3), 1, 1, 1, 64),
+    "2d-N64-C1-28-K20-5x5": (64, 1, 28, 20, (5, 5), 1, 0), "2d-N64-C20-12-K50-5x5": (64, 20, 12, 50, (5, 5), 1, 0),
+    "3d-N1-C1-64-K8-7x7x7-dilation2": (1, 1, 64, 8, (7, 7, 7), 1, 6, 2),
+}
+
+
+def convolution(passed, batch, inside, extent, outside, kernel, stride, padding, dilation=1, groups=1):
+    axes = len(kernel)
+    x, w = torch.randn(batch, inside, *[extent] * axes), torch.randn(outside, inside // groups, *kernel)
+    options = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
+    conv = lambda x, w: (F.conv2d if axes == 2 else F.conv3d)(x, w, **options)
+    y = torch.randn_like(conv(x, w))
+    per_axis = lambda value: [value] * axes if isinstance(value, int) else list(value)
 
     def gradient(mask, g, x, w):
         return torch.ops.aten.convolution_backward(
-            g, x, w, None, [1] * axes, [1] * axes, [1] * axes, False, [0] * axes, 1, mask)
+            g, x, w, None, per_axis(stride), per_axis(padding), per_axis(dilation), False, [0] * axes, groups, mask)
 
-    return {"forward": lambda: over_inputs(lambda x, w: conv(x, w, padding=1), x, w),
+    return {"forward": lambda: over_inputs(conv, x, w),
             "backward-input": lambda: over_inputs(lambda g, x, w: gradient([True, False, False], g, x, w), y, x, w),
             "backward-weight": lambda: over_inputs(lambda g, x, w: gradient([False, True, False], g, x, w), y, x, w),
             }[passed]()
@@ -287,6 +326,8 @@ def cases():
     for name, hoyer in (("lenet300/step", False), ("lenet300/step-hoyer", True)):
         out[name] = {kind: lambda kind=kind, hoyer=hoyer: train(lenet_300_100, (100, 784), kind, hoyer)
                      for kind in ("eager", "foreach", "fused")}
+    out["lenet5/step"] = {"fused": lambda: train(lenet_5, (64, 1, 28, 28), "fused")}
+    out["volume/step"] = {"fused": lambda: train(volume_network, (1, 1, 96, 96, 96), "fused")}
     out["resnet20/step"] = {"fused": lambda: train(resnet_20, (128, 3, 32, 32), "fused")}
     eager("lenet300/recorded-add", recorded_add)
     for optimizer in ("sgd", "adam"):
@@ -299,13 +340,10 @@ def cases():
     if DEVICE == "cuda":
         eager("matmul/tall-262144x64x64", lambda: product((262144, 64), (64, 64)))
         eager("matmul/batched-4096x32x32x32", lambda: product((4096, 32, 32), (4096, 32, 32)))
-    for axes, batch, inside, extent, outside in (
-            (2, 128, 16, 32, 16), (2, 128, 64, 8, 64), (2, 32, 64, 32, 64), (2, 32, 3, 32, 16),
-            (3, 1, 1, 64, 16), (3, 1, 16, 64, 16), (3, 2, 32, 32, 32), (3, 4, 64, 16, 64)):
+    for name, layer in CONVOLUTIONS.items():
         for passed in ("forward", "backward-input", "backward-weight"):
-            if passed != "backward-input" or inside > 3:
-                eager(f"conv/{passed}/{axes}d-N{batch}-C{inside}-{extent}-K{outside}",
-                      lambda a=(passed, axes, batch, inside, extent, outside): convolution(*a))
+            if passed != "backward-input" or layer[1] > 3:
+                eager(f"conv/{passed}/{name}", lambda a=(passed, *layer): convolution(*a))
     if DEVICE == "cuda":
         eager("adam/resnet20", lambda: adam(resnet_20))
     ops = {"add": torch.add, "relu": torch.relu, "exp": torch.exp, "tanh": torch.tanh}
@@ -450,7 +488,7 @@ def main():
     for name, ways in cases().items():
         if not any(word in name for word in args.filter.split(",")) or time.monotonic() - begun > args.seconds:
             continue
-        multiplies = name.split("/")[0] in ("matmul", "conv", "lenet300", "resnet20") and not name.endswith("-add")
+        multiplies = name.split("/")[0] in ("matmul", "conv", "lenet300", "lenet5", "volume", "resnet20") and not name.endswith("-add")
         for tf32 in (False, True) if DEVICE == "cuda" and multiplies else (False,):
             use_tf32(tf32)
             try:

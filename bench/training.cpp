@@ -1,14 +1,20 @@
 // Training steps with Adam: LeNet-300-100 at batch 100, without and with the Hoyer-Square regulariser on every
-// parameter, and ResNet-20 at batch 128 on 32 x 32 images; what recording one op costs; and Adam alone, over the
-// parameters of ResNet-20 and of ResNet-50.
+// parameter; LeNet-5 at batch 64, a small network on a volume of 96^3, ResNet-20 at batch 128 on 32 x 32 images; what
+// recording one op costs; and Adam alone, over the parameters of ResNet-20 and of ResNet-50.
 #include "autograd/ops/elementwise.h"
 #include "bench/harness.h"
 #include "core/ops/lists.h"
 #include "core/ops/sparsity.h"
+#include "nn/activations.h"
+#include "nn/conv.h"
+#include "nn/linear.h"
 #include "nn/loss.h"
+#include "nn/models/lenet.h"
 #include "nn/models/mlp.h"
 #include "nn/models/resnet.h"
+#include "nn/norm.h"
 #include "nn/optim.h"
+#include "nn/pool.h"
 
 namespace tenon::bench {
 namespace {
@@ -82,19 +88,47 @@ std::vector<Case> lenet_cases(Device device) {
            }}};
 }
 
-std::vector<Case> resnet_cases(Device device) {
-  const double batch = 128;
-  // 40.8 M multiply-adds an image forward, and twice that on the way back, without the gradient of the images
-  // (442,368). Each of the 188,416 numbers an image that the convolutions make is written and read once, and its
-  // gradient too, even if all else were fused into them.
-  const double flops = 2 * batch * (3 * 40.8e6 - 442368), bytes = 4 * batch * 188416 * 4;
-  return {{"resnet20/step", flops, bytes, [=] {
-             Generator generator(1);
-             auto trainer = std::make_shared<Trainer>(make_cifar_resnet(20, 10, Block::basic, generator),
-                                                      Shape{128, 3, 32, 32}, device, 0);
-             return beside_library(
-                 device, [=] { trainer->step(); }, "libraries", kLibraries);
-           }}};
+Case step_case(const char* name, Device device, double flops, double bytes, const Shape& input,
+               std::shared_ptr<Sequential> (*make)(Generator&)) {
+  return {name, flops, bytes, [=] {
+            Generator generator(1);
+            auto trainer = std::make_shared<Trainer>(make(generator), input, device, 0);
+            return beside_library(
+                device, [=] { trainer->step(); }, "libraries", kLibraries);
+          }};
+}
+
+// Four stages of a 3 x 3 x 3 convolution, batch norm, ReLU and max pooling, 8 to 64 channels.
+std::shared_ptr<Sequential> make_volume_network(Generator& generator) {
+  auto net = std::make_shared<Sequential>();
+  int64_t inside = 1;
+  for (int64_t outside : {8, 16, 32, 64}) {
+    net->add(concat("conv", outside),
+             std::make_shared<Conv3d>(inside, outside, Dims{3}, ConvOptions{.padding = {1}}, Bias::no,
+                                      generator))
+        .add(concat("norm", outside), std::make_shared<BatchNorm3d>(outside))
+        .add(concat("relu", outside), std::make_shared<ReLU>())
+        .add(concat("pool", outside), std::make_shared<MaxPool3d>(PoolOptions{.kernel = {2}}));
+    inside = outside;
+  }
+  net->add("mean", std::make_shared<GlobalAvgPool>())
+      .add("flatten", std::make_shared<Flatten>())
+      .add("fc", std::make_shared<Linear>(64, 10, Bias::yes, generator));
+  return net;
+}
+
+std::vector<Case> network_cases(Device device) {
+  // Multiply-adds an image: forward, and twice that on the way back, without the gradient of the images. The numbers
+  // that the convolutions make are written and read once, and their gradients too, even if all else were fused into
+  // them.
+  return {step_case("lenet5/step", device, 2.0 * 64 * (3 * 2293000 - 288000), 4.0 * 64 * (11520 + 3200) * 4,
+                    {64, 1, 28, 28}, make_lenet_5),
+          step_case("volume/step", device, 2 * (3 * 860e6 - 191.1e6), 4.0 * 9.4e6 * 4, {1, 1, 96, 96, 96},
+                    make_volume_network),
+          step_case("resnet20/step", device, 2 * 128 * (3 * 40.8e6 - 442368), 4.0 * 128 * 188416 * 4,
+                    {128, 3, 32, 32}, [](Generator& g) -> std::shared_ptr<Sequential> {
+                      return make_cifar_resnet(20, 10, Block::basic, g);
+                    })};
 }
 
 // One fused step over a network's parameters: p, m and v are read and written, g is read.
@@ -122,7 +156,7 @@ std::vector<Case> adam_cases(Device device) {
 }
 
 const Family lenet("lenet300", lenet_cases);
-const Family resnet("resnet20", resnet_cases);
+const Family networks("networks", network_cases);
 const Family adam("adam", adam_cases);
 
 }  // namespace
