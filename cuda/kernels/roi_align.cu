@@ -70,7 +70,7 @@ __global__ void reach_kernel(RoiAlignPlan p, const T* boxes, const int64_t* imag
 }
 
 template <class Index, class T>
-__global__ void __launch_bounds__(kLinearThreads)
+__global__ void __launch_bounds__(kLinearThreads, 2)
     roi_align_backward_kernel(RoiAlignPlan p, T* __restrict__ dx, const T* __restrict__ g,
                               const T* __restrict__ boxes, const Reach* __restrict__ reach) {
   if (linear_index() >= p.images * p.plane()) return;
