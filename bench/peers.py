@@ -488,7 +488,7 @@ def main():
     for name, ways in cases().items():
         if not any(word in name for word in args.filter.split(",")) or time.monotonic() - begun > args.seconds:
             continue
-        multiplies = name.split("/")[0] in ("matmul", "conv", "lenet300", "lenet5", "volume", "resnet20") and not name.endswith("-add")
+        multiplies = name.split("/")[0] in ("matmul", "conv", "lenet300", "lenet5", "volume", "resnet20", "graph") and not name.endswith("-add")
         for tf32 in (False, True) if DEVICE == "cuda" and multiplies else (False,):
             use_tf32(tf32)
             try:
