@@ -73,7 +73,8 @@ void push_pooling(std::vector<Case>& out, Device device, const char* name, const
   for (int i = 2; i < shape.rank(); ++i) {
     in.push_back(shape[i]);
     n *= static_cast<double>(shape[i]);
-    m *= static_cast<double>((shape[i] + 2 * padding - options.kernel[0]) / stride + 1);
+    const int64_t windows = (shape[i] + 2 * padding - options.kernel[0]) / stride + 1;
+    m *= static_cast<double>(windows);
   }
   const auto label = [&](const char* op) { return concat("pool/", op, name, last ? "-channels-last" : ""); };
   out.push_back(tenon_case(label("max-"), device, n, 4 * n + 8 * m, draw,
