@@ -1,4 +1,4 @@
-// What stands between the products of a network: batch norm, pooling, softmax and cross-entropy, dropout. All
+// What stands between the products of a network: batch norm, pooling, upsampling, softmax and cross-entropy, dropout. All
 // are bound by memory. Images are the first stage of ResNet-20 at batch 128; logits those of a language model's
 // head, and of CIFAR-10.
 #include "bench/harness.h"
@@ -6,6 +6,7 @@
 #include "core/ops/norm.h"
 #include "core/ops/pool.h"
 #include "core/ops/softmax.h"
+#include "core/ops/upsample.h"
 
 namespace tenon::bench {
 namespace {
@@ -104,6 +105,34 @@ std::vector<Case> pool_cases(Device device) {
   return out;
 }
 
+// Twice the extent along every axis, forward and backward.
+std::vector<Case> upsample_cases(Device device) {
+  std::vector<Case> out;
+  for (const Shape& shape : {Shape{8, 32, 64, 64}, Shape{2, 16, 32, 32, 32}}) {
+    Dims in, size;
+    Shape large{shape[0], shape[1]};
+    for (int i = 2; i < shape.rank(); ++i) {
+      in.push_back(shape[i]);
+      size.push_back(2 * shape[i]);
+      large.push_back(2 * shape[i]);
+    }
+    const double bytes = 4 * static_cast<double>(shape.numel() + large.numel());
+    const auto label = [&](const char* op) { return concat("upsample/", op, "-", shape.rank() - 2, "d"); };
+    const auto drawn = [](const Shape& s) {
+      return [=](Generator& g) { return Tensors{random_normal(s, g)}; };
+    };
+    out.push_back(tenon_case(label("nearest"), device, 0, bytes, drawn(shape),
+                             [=](const Tensors& t) { upsample_nearest(t[0], size); }));
+    out.push_back(tenon_case(label("nearest-backward"), device, 0, bytes, drawn(large),
+                             [=](const Tensors& t) { upsample_nearest_backward(t[0], in); }));
+    out.push_back(tenon_case(label("linear"), device, 0, bytes, drawn(shape),
+                             [=](const Tensors& t) { upsample_linear(t[0], size); }));
+    out.push_back(tenon_case(label("linear-backward"), device, 0, bytes, drawn(large),
+                             [=](const Tensors& t) { upsample_linear_backward(t[0], in); }));
+  }
+  return out;
+}
+
 std::vector<Case> softmax_cases(Device device) {
   std::vector<Case> out;
   for (const Shape& shape : {Shape{8192, 10}, Shape{4096, 4096}}) {
@@ -140,6 +169,7 @@ std::vector<Case> dropout_cases(Device device) {
 
 const Family norm("norm", norm_cases);
 const Family pool("pool", pool_cases);
+const Family upsample("upsample", upsample_cases);
 const Family softmax_family("softmax", softmax_cases);
 const Family dropout_family("dropout", dropout_cases);
 

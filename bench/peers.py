@@ -210,6 +210,16 @@ def pooling(op, shape, last, options):
     return over_inputs(lambda g, x: backward(g, x, kernel, stride, padding, False, True, None), forward(x, *options), x)
 
 
+def upsampling(op, shape):
+    mode = op.split("-")[0] if op.startswith("nearest") else "bilinear" if len(shape) == 4 else "trilinear"
+    run = lambda x: F.interpolate(x, scale_factor=2, mode=mode)
+    if not op.endswith("backward"):
+        return over_inputs(run, torch.randn(shape))
+    x = torch.randn(shape, device=DEVICE, requires_grad=True)
+    y = run(x)
+    return over_inputs(lambda g: torch.autograd.grad(y, x, g, retain_graph=True), torch.randn(y.shape))
+
+
 def adam(model):
     parameters = [p.detach().to(DEVICE).requires_grad_() for p in model().parameters()]
     for p in parameters:
@@ -364,6 +374,9 @@ def cases():
         for op in ("max", "max-backward", "avg", "avg-backward"):
             eager(f"pool/{op}-{name}{'-channels-last' if last else ''}",
                   lambda a=(op, shape, last, options): pooling(*a))
+    for axes, shape in ((2, (8, 32, 64, 64)), (3, (2, 16, 32, 32, 32))):
+        for op in ("nearest", "nearest-backward", "linear", "linear-backward"):
+            eager(f"upsample/{op}-{axes}d", lambda op=op, shape=shape: upsampling(op, shape))
     for rows, columns in ((8192, 10), (4096, 4096)):
         logits = lambda rows=rows, columns=columns: torch.randn(rows, columns)
         eager(f"softmax/softmax/{rows}x{columns}", lambda x=logits: over_inputs(lambda x: x.softmax(1), x()))

@@ -97,7 +97,6 @@ Array seen(const Array& x, const NormVariant& v) {
   return y;
 }
 
-
 std::vector<Refusal> shared_refusals(const char* op,
                                      const std::function<void(Tensor x, Tensor w, Tensor b)>& call) {
   auto refusals = unary_refusals(op, [call](const Tensor& x) { call(x, Tensor(), Tensor()); });
