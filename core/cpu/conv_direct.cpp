@@ -45,6 +45,7 @@ struct TileCall {
   bool add;  // to what `sums` holds
 };
 
+// [tile]
 template <class D, int kV, int kQ, class T = hn::TFromD<D>>
 void tile(const TileCall<T>& call) {
   const D d;
@@ -67,6 +68,7 @@ void tile(const TileCall<T>& call) {
     for (int v = 0; v < kV; ++v, to += lanes)
       hn::StoreU(call.add ? hn::Add(sum[q][v], hn::LoadU(d, to)) : sum[q][v], d, to);
 }
+// [/tile]
 
 // Tiles of every width that the registers allow.
 template <class D, int kV>

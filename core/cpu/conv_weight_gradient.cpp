@@ -16,7 +16,7 @@
 #include <array>
 #include <utility>
 
-#include "core/cpu/conv_strip.h"
+#include "core/cpu/conv_dots.h"
 #include "core/cpu/scratch.h"
 #include "core/cpu/transpose.h"
 #include "core/parallel.h"
@@ -280,6 +280,7 @@ template <class T>
 void run(const ConvView& view, int64_t out_channels, T* gw, const T* g, const T* x) {
   using Whole = hn::ScalableTag<T>;
   using Narrow = hn::CappedTag<T, std::max<size_t>(16 / sizeof(T), hn::MaxLanes(Whole()) / 2)>;
+  if (dots_pay(view, out_channels)) return conv_dots(view, out_channels, gw, g, x);
   if (out_channels * 2 <= static_cast<int64_t>(hn::MaxLanes(Whole())))
     return WeightGradient<Narrow>(view, out_channels).run(gw, g, x);
   WeightGradient<Whole>(view, out_channels).run(gw, g, x);
