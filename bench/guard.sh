@@ -27,8 +27,8 @@ for name in $(awk '!/^#/ && NF { print $1 }' "$table"); do
   printf '%-44s %14s\n' "$name" "$now" >>"$new"
   awk -v name="$name" -v a="${before:-0}" -v b="$now" 'BEGIN {
     change = a > 0 ? 100 * (b / a - 1) : 0
-    printf "%-44s %14s %14s %+7.1f%%%s\n", name, a > 0 ? a : "-", b, change, change > 5 ? "  MORE" : ""
-    exit change > 5
+    printf "%-44s %14s %14s %+7.1f%%%s\n", name, (a > 0 ? a : "-"), b, change, (change > 5 ? "  MORE" : "")
+    exit (change > 5)
   }' || worse=$((worse + 1))
 done
 if [ "$mode" = write ]; then

@@ -1,8 +1,9 @@
-// Once a training loop has run a few times, a step asks neither the heap nor the system for memory: tensors come from the
-// caching allocator, what the tape makes from pools.
+// Once a training loop has run a few times, a step asks neither the heap nor the system for memory: tensors
+// come from the caching allocator, what the tape makes from pools.
 #include <doctest/doctest.h>
 
 #include "core/allocator.h"
+#include "core/memory_trace.h"
 #include "core/parallel.h"
 #include "nn/loss.h"
 #include "nn/models/lenet.h"
@@ -49,6 +50,17 @@ struct OneThread {
   ~OneThread() { set_num_threads(before); }
 };
 
+// Bytes of a step's peak beyond what was live before it, which are the parameters, Adam's state and the
+// batch.
+template <class Step>
+double peak_of_step(const Step& step) {
+  for (int i = 0; i < 2; ++i) step();
+  const MemoryTrace trace;
+  step();
+  const MemoryTrace::Peak peak = trace.peak();
+  return static_cast<double>(peak.bytes - peak.older_bytes);
+}
+
 }  // namespace
 
 TEST_CASE("steady state: a step of a perceptron allocates nothing") {
@@ -80,6 +92,20 @@ TEST_CASE("steady state: a step of ResNet-20 allocates nothing") {
   const Classifier classifier(make_cifar_resnet(20, 10, Block::basic, generator), {2, 3, 32, 32});
   SGD sgd(classifier.model->named_parameters(), {.lr = 0.1, .momentum = 0.9});
   check_steady([&] { classifier.step(sgd); });
+}
+
+// What the step cannot do without: the gradients, and what the rules read on the way back. Here the outputs
+// of the two ReLUs, which are the inputs of the layers above, and the logits. Parameters, Adam's two moments
+// and the images come on top.
+TEST_CASE("steady state: the peak of a step of LeNet-300-100 is what the step needs") {
+  OneThread one_thread;
+  Generator generator(test_seed());
+  const Classifier classifier(make_lenet_300_100(generator), {100, 784});
+  Adam adam(classifier.model->named_parameters(), AdamOptions());
+  const double parameters = 4.0 * 266610, saved = 4.0 * 100 * (300 + 100 + 10),
+               older = 3 * parameters + 4.0 * 100 * 784;
+  const double peak = older + peak_of_step([&] { classifier.step(adam); });
+  CHECK(peak <= 1.1 * (older + parameters + saved));
 }
 
 }  // namespace tenon
