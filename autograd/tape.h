@@ -127,6 +127,10 @@ class Saved {
 };
 // [/saved]
 
+/// On an ordinary way back: does nobody else hold this gradient's numbers, so that a rule may write its
+/// result over them? Never while recording.
+bool may_overwrite(const Variable& gradient);
+
 /// What an op asks of the tape beyond its rule.
 struct Keep {
   bool outputs = false;               ///< keep the outputs for Gradients::output

@@ -37,6 +37,10 @@ void bury(std::shared_ptr<Node> node) {
 }
 // [/bury]
 
+bool held_by_one(const Variable& v) {
+  return v.state().use_count() == 1 && v.value().is_dense() && v.value().is_sole_owner();
+}
+
 // Collects the gradient of a leaf.
 class LeafNode final : public Node {
  public:
@@ -55,8 +59,7 @@ class LeafNode final : public Node {
     }
     // A gradient that someone else holds, or that is a broadcast view, is copied: the leaf's own may be
     // written to.
-    bool ours = g.state().use_count() == 1 && g.value().is_dense() && g.value().is_sole_owner();
-    if (ours) {
+    if (held_by_one(g)) {
       state->grad = g;
     } else {
       state->grad = recording() ? affine(g, 1, 0) : Variable(g.value().clone());
@@ -146,6 +149,8 @@ Edge Recorder::edge_to(const Variable& variable) {
   if (!variable.requires_grad()) return {};
   return {node_of(*variable.state(), variable.state()), variable.state()->output};
 }
+
+bool may_overwrite(const Variable& gradient) { return !recording() && held_by_one(gradient); }
 
 UnrecordedInputs::UnrecordedInputs() : before_(unrecorded_inputs) { unrecorded_inputs = this; }
 UnrecordedInputs::~UnrecordedInputs() { unrecorded_inputs = before_; }

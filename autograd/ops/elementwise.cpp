@@ -133,7 +133,11 @@ Variable softplus(const Variable& x) {
 // follows anyway)
 Variable relu(const Variable& x) {
   return record("relu", relu(x.value()), {x},
-                [](const Variable& g, Gradients& out) { out.set(0, relu_backward(g, out.output())); },
+                [](const Variable& g, Gradients& out) {
+                  if (!may_overwrite(g)) return out.set(0, relu_backward(g, out.output()));
+                  binary_into(Binary::relu_backward, g.value(), out.output().value(), g.value());
+                  out.set(0, g);
+                },
                 {.outputs = true});
 }
 
