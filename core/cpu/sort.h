@@ -11,6 +11,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/math.h"
+
 namespace tenon::cpu {
 
 /// A key and where it stands. Keys of numbers of 4 bytes and less are of 4 bytes.
@@ -28,7 +30,7 @@ struct KeyAt {
 
 /// An unsigned integer that stands to others as x does: -0 as 0, NaN above every number. Inverted if `descending`.
 template <class Key, class T>
-inline Key order_key(T x, bool descending) {
+TENON_HD inline Key order_key(T x, bool descending) {
   using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
   constexpr Bits kSign = Bits{1} << (8 * sizeof(Bits) - 1);
   Bits bits;

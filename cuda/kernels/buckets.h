@@ -9,15 +9,6 @@
 
 namespace tenon::cuda {
 
-/// The loop over 0 ... n - 1.
-inline Loop<1> count_to(int64_t n) {
-  Loop<1> loop;
-  loop.rank = 1;
-  loop.numel = loop.extent[0] = n;
-  loop.stride[0][0] = 1;
-  return loop;
-}
-
 /// starts[line, r] = how many indices of the line are less than r.
 struct BucketStartsBody {
   int64_t* starts;
@@ -62,7 +53,7 @@ class Buckets {
       dense *= starts.extent[i];
     }
     for (int k = 0; k < 3; ++k) lines.count[k] = count, lines.step[k] = k == 2 ? index_step : 1;
-    sort(lines, false, int64, sorted_.as<void>(), items_.as<int64_t>(), index);
+    sort_indices(lines, extent, sorted_.as<int64_t>(), items_.as<int64_t>(), index);
     launch_loop("bucket_starts", count_to(starts.numel * (extent + 1)),
                 BucketStartsBody{starts_.as<int64_t>(), sorted_.as<int64_t>(), count, extent});
   }

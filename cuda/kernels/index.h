@@ -18,6 +18,9 @@ int64_t nonzero_starts(int64_t n, DType dtype, const void* x, int64_t* starts);
 void nonzero(int64_t n, DType dtype, const void* x, const int64_t* starts, int64_t* positions);
 
 void sort(const Lines<3>& lines, bool descending, DType dtype, void* values, int64_t* indices, const void* x);
+/// sort, ascending, of int64 numbers in [0, extent].
+void sort_indices(const Lines<3>& lines, int64_t extent, int64_t* sorted, int64_t* items,
+                  const int64_t* index);
 void cumsum(const Lines<2>& lines, bool reverse, DType dtype, void* y, const void* x);
 
 }  // namespace tenon::cuda

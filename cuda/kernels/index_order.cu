@@ -2,19 +2,26 @@
 //
 // sort. The order is total (core/cpu/index.h), so a sorting network gives what a stable sort would. A block
 // sorts a tile in shared memory by a bitonic network, a thread a pair: a line of at most 2048 elements, padded
-// to a power of two, or several short lines side by side. Longer lines become sorted runs of 2048 first, and
-// then log2(n / 2048) passes merge pairs of runs: a block makes 2048 elements of the result, a thread 8, after
-// a search along its diagonal (merge path) for where its part begins in either run. For a line of n there are
-// up to 66 steps of the network, each 2 reads and 2 writes of shared memory a pair; they bound a tile. A merge
-// pass reads and writes every element and position once: 24 bytes an element in float32, or 0.13 ms for 2^24 of
-// them at 3.0 TB/s, 13 passes in all. topk sorts the whole line.
+// to a power of two, or several short lines side by side. There are up to 66 steps of the network, each 2 reads and
+// 2 writes of shared memory a pair; they bound a tile.
+//
+// Longer lines go by radix. Each number becomes an unsigned key of the same order (core/cpu/sort.h) beside its position,
+// and a pass for each byte of the keys, from the lowest, moves them to 256 places and keeps the order among equals: blocks
+// count the bytes of their chunk of a line; sums over chunks and places tell where each chunk's keys of a byte begin; and
+// the blocks move their keys, 256 at a time, whose ranks among equals come of ballots. A pass reads the keys twice and
+// writes keys and positions once: 20 bytes an element in float32, 0.1 GB for 2^20 of them in 4 passes and with the two
+// kernels around, some 30 us of memory; the 18 launches take longer, and 2^24 take 0.5 ms. The result's numbers are read from x by
+// their positions. topk sorts the whole line. Never timed on a card (merge passes, before: 466 us for 2^20 on an H200).
 //
 // cumsum. A block scans a tile of 2048 elements, a thread 8 neighbours. Lines of several tiles take three
 // launches: the sums of the tiles, the running sums of these, and the scan of each tile from there. Bound:
 // memory; a float32 element moves 8 bytes, 12 in long lines. Many lines that lie side by side, or very short
 // ones, are summed by a thread a line, as on the host. Which way is taken depends on sizes and strides alone.
 #include <algorithm>
+#include <bit>
+#include <type_traits>
 
+#include "core/cpu/sort.h"
 #include "core/ops/contract.h"
 #include "core/reducers.h"
 #include "cuda/kernels/block_scan.h"
@@ -36,7 +43,6 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 constexpr int kTile = 2048;      // elements that a block sorts, at most
 constexpr int kSmallTile = 512;  // for short lines: at least
-constexpr int kMergeThreads = 256, kPerThread = kTile / kMergeThreads;
 
 // A slot of a tile in shared memory; those behind the end of the line sort behind all others.
 template <class T>
@@ -101,64 +107,113 @@ __global__ void __launch_bounds__(kTile / 2)
   }
 }
 
-// Merges pairs of runs of `width` elements in each line: operands values, positions out, values, positions in.
-template <class T>
-__global__ void __launch_bounds__(kMergeThreads)
-    merge_kernel(Lines<4> lines, int64_t width, bool descending, T* values, int64_t* positions, const T* from,
-                 const int64_t* from_at) {
-  const int64_t count = lines.count[2], tiles = (count + kTile - 1) / kTile;
-  const int64_t line = blockIdx.x / tiles;
-  int64_t offset[4];
-  lines.starts.offsets_of(line, offset);
-  from += offset[2], from_at += offset[3];
-  const auto item = [&](int64_t i) { return Item<T>{from[i * lines.step[2]], from_at[i * lines.step[3]]}; };
+// ---- long lines, by radix: keys and positions lie dense, line after line -------------------------------
 
-  int64_t out = blockIdx.x % tiles * kTile + threadIdx.x * kPerThread;
-  const int64_t end = out + kPerThread < lines.count[0] ? out + kPerThread : lines.count[0];
-  if (out >= end) return;
-  const int64_t a_first = out / (2 * width) * (2 * width);
-  const int64_t b_first = a_first + width < count ? a_first + width : count;
-  const int64_t b_end = b_first + width < count ? b_first + width : count;
-  // Of the first `diagonal` elements of the merged pair, `a` come of the first run: the fewest such that
-  // the next one of it does not stand before the last one taken of the second.
-  const int64_t diagonal = out - a_first, a_count = b_first - a_first, b_count = b_end - b_first;
-  int64_t a = diagonal > b_count ? diagonal - b_count : 0, a_most = diagonal < a_count ? diagonal : a_count;
-  while (a < a_most) {
-    const int64_t middle = (a + a_most) / 2;
-    if (sorts_before(item(a_first + middle), item(b_first + diagonal - 1 - middle), descending)) {
-      a = middle + 1;
-    } else {
-      a_most = middle;
-    }
+constexpr int kPlaces = 256;           // that a byte tells apart; also the threads of a block
+constexpr int64_t kLeastChunk = 2048;  // of a line, for one block
+constexpr int64_t kMostChunks = 512;   // of a line
+
+template <class T>
+using KeyOf = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+
+template <class T>
+struct KeysBody {
+  Lines<3> lines;
+  bool descending;
+  KeyOf<T>* key;
+  uint32_t* position;
+  const T* x;
+  TENON_HD void operator()(const int64_t (&at)[1]) const {
+    const int64_t i = at[0] % lines.count[2];
+    int64_t offset[3];
+    lines.starts.offsets_of(at[0] / lines.count[2], offset);
+    key[at[0]] = cpu::order_key<KeyOf<T>>(x[offset[2] + i * lines.step[2]], descending);
+    position[at[0]] = static_cast<uint32_t>(i);
   }
-  int64_t b = diagonal - a;
-  for (; out < end; ++out) {
-    const bool take_a =
-        b >= b_count || (a < a_count && sorts_before(item(a_first + a), item(b_first + b), descending));
-    const Item<T> next = take_a ? item(a_first + a++) : item(b_first + b++);
-    values[offset[0] + out * lines.step[0]] = next.value;
-    positions[offset[1] + out * lines.step[1]] = next.at;
+};
+
+template <class T>
+struct SortedBody {
+  Lines<3> lines;
+  T* values;
+  int64_t* positions;
+  const T* x;
+  const uint32_t* position;
+  TENON_HD void operator()(const int64_t (&at)[1]) const {
+    const int64_t line = at[0] / lines.count[0], i = at[0] % lines.count[0];
+    int64_t offset[3];
+    lines.starts.offsets_of(line, offset);
+    const int64_t from = position[line * lines.count[2] + i];
+    values[offset[0] + i * lines.step[0]] = x[offset[2] + from * lines.step[2]];
+    positions[offset[1] + i * lines.step[1]] = from;
   }
+};
+
+// How the lines are cut: block b takes chunk b % chunks of line b / chunks.
+struct Chunks {
+  int64_t count, length, chunks;
+  __device__ int64_t begin() const { return blockIdx.x % chunks * length; }
+  __device__ int64_t end() const { return begin() + length < count ? begin() + length : count; }
+  __device__ int64_t line() const { return blockIdx.x / chunks; }
+  // Where the number of a place's keys in this block's chunk stands: [line][place][chunk].
+  __device__ int64_t slot(int place) const {
+    return (line() * kPlaces + place) * chunks + blockIdx.x % chunks;
+  }
+};
+
+// counts: how many keys of each chunk have each byte.
+template <class Key>
+__global__ void __launch_bounds__(kPlaces)
+    radix_count_kernel(Chunks c, int shift, const Key* __restrict__ keys, int32_t* counts) {
+  TENON_SHARED(int, found, kPlaces);
+  const int thread = static_cast<int>(threadIdx.x);
+  found[thread] = 0;
+  __syncthreads();
+  keys += c.line() * c.count;
+  for (int64_t i = c.begin() + thread; i < c.end(); i += kPlaces)
+    atomicAdd(&found[keys[i] >> shift & (kPlaces - 1)], 1);
+  __syncthreads();
+  counts[c.slot(thread)] = found[thread];
 }
 
-// Operands `to` and `from` of merge_kernel: those of the result or of the dense scratch, line after line.
-Lines<4> merge_lines(const Lines<3>& lines, bool to_result) {
-  const int64_t count = lines.count[2];
-  Lines<4> merged;
-  merged.starts.rank = lines.starts.rank;
-  merged.starts.numel = lines.starts.numel;
-  int64_t dense = count;
-  for (int i = lines.starts.rank - 1; i >= 0; --i) {
-    merged.starts.extent[i] = lines.starts.extent[i];
-    for (int k = 0; k < 4; ++k)
-      merged.starts.stride[k][i] = to_result && k < 2 ? lines.starts.stride[k][i] : dense;
-    dense *= lines.starts.extent[i];
+// Moves each key of a chunk behind those of a lower byte, and behind those of its own byte before it. `before` is
+// `counts` summed up over the chunks of a place, `starts` [line][place] over the places.
+template <class Key>
+__global__ void __launch_bounds__(kPlaces)
+    radix_move_kernel(Chunks c, int shift, const Key* __restrict__ keys,
+                      const uint32_t* __restrict__ positions, Key* to_keys, uint32_t* to_positions,
+                      const int32_t* before, const int32_t* starts) {
+  constexpr int kWarps = kPlaces / 32;
+  constexpr unsigned kAll = 0xffffffffu;
+  TENON_SHARED(int, next, kPlaces);             // where the next key of a byte goes
+  TENON_SHARED(int, of_warp, kWarps* kPlaces);  // keys of a byte among those that a warp holds
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % 32, warp = thread / 32;
+  next[thread] = starts[c.line() * kPlaces + thread] + before[c.slot(thread)];
+  const int64_t line = c.line() * c.count;
+  for (int64_t first = c.begin(); first < c.end(); first += kPlaces) {
+    for (int w = 0; w < kWarps; ++w) of_warp[w * kPlaces + thread] = 0;
+    __syncthreads();
+    const int64_t i = first + thread;
+    const bool exists = i < c.end();
+    const Key key = exists ? keys[line + i] : Key{0};
+    const int place = static_cast<int>(key >> shift & (kPlaces - 1));
+    unsigned alike = __ballot_sync(kAll, exists);  // the lanes that hold the same byte
+    for (int bit = 1; bit < kPlaces; bit *= 2) {
+      const unsigned set = __ballot_sync(kAll, (place & bit) != 0);
+      alike &= (place & bit) != 0 ? set : ~set;
+    }
+    const int rank = std::popcount(alike & ((1u << lane) - 1));
+    if (exists && rank == 0) of_warp[warp * kPlaces + place] = std::popcount(alike);
+    __syncthreads();
+    if (exists) {
+      int to = next[place] + rank;
+      for (int w = 0; w < warp; ++w) to += of_warp[w * kPlaces + place];
+      to_keys[line + to] = key;
+      to_positions[line + to] = positions[line + i];
+    }
+    __syncthreads();
+    for (int w = 0; w < kWarps; ++w) next[thread] += of_warp[w * kPlaces + thread];
   }
-  for (int k = 0; k < 4; ++k) {
-    merged.count[k] = to_result && k < 2 ? lines.count[k] : count;
-    merged.step[k] = to_result && k < 2 ? lines.step[k] : 1;
-  }
-  return merged;
 }
 
 template <class T>
@@ -170,32 +225,45 @@ void sort_short(const Lines<3>& lines, int width, bool descending, T* values, in
          {static_cast<unsigned>(slots / 2)}, 0, lines, width, descending, values, positions, x);
 }
 
+// By the lowest `bytes` of the keys.
 template <class T>
-void sort_long(const Lines<3>& lines, bool descending, T* values, int64_t* positions, const T* x) {
-  const int64_t count = lines.count[2], total = lines.starts.numel * count;
-  const Scratch values_a(static_cast<size_t>(total) * sizeof(T)),
-      values_b(static_cast<size_t>(total) * sizeof(T));
-  const Scratch at_a(static_cast<size_t>(total) * sizeof(int64_t)),
-      at_b(static_cast<size_t>(total) * sizeof(int64_t));
-  T *from = values_a.as<T>(), *to = values_b.as<T>();
-  int64_t *from_at = at_a.as<int64_t>(), *to_at = at_b.as<int64_t>();
+void sort_long(const Lines<3>& lines, bool descending, int bytes, T* values, int64_t* positions, const T* x) {
+  using Key = KeyOf<T>;
+  const int64_t count = lines.count[2], number = lines.starts.numel, total = number * count;
+  TENON_CHECK(count <= 0x7fffffff, "sort: the CUDA kernel expects lines of less than 2^31, got ", count);
+  Chunks c{count, 0, std::min(kMostChunks, ceil_div(count, kLeastChunk))};
+  c.length = ceil_div(count, c.chunks * kPlaces) * kPlaces;
+  c.chunks = ceil_div(count, c.length);
+  const auto memory = [](int64_t n, size_t size) { return Scratch(static_cast<size_t>(n) * size); };
+  const Scratch keys_a = memory(total, sizeof(Key)), keys_b = memory(total, sizeof(Key));
+  const Scratch at_a = memory(total, 4), at_b = memory(total, 4);
+  const Scratch counts = memory(number * kPlaces * c.chunks, 4), starts = memory(number * kPlaces, 4);
+  Key *keys = keys_a.as<Key>(), *to_keys = keys_b.as<Key>();
+  uint32_t *at = at_a.as<uint32_t>(), *to_at = at_b.as<uint32_t>();
+  launch_loop("sort_keys", count_to(total), KeysBody<T>{lines, descending, keys, at, x});
+  const unsigned blocks = grid("sort", number * c.chunks), rows = grid("sort", number * kPlaces);
+  for (int shift = 0; shift < 8 * bytes; shift += 8) {
+    launch("sort_count", radix_count_kernel<Key>, {blocks}, {kPlaces}, 0, c, shift, keys,
+           counts.as<int32_t>());
+    launch("sort_scan", scan_rows_kernel<int32_t>, {rows}, {kScanThreads}, 0, counts.as<int32_t>(), c.chunks,
+           starts.as<int32_t>());
+    launch("sort_scan", scan_rows_kernel<int32_t>, {grid("sort", number)}, {kScanThreads}, 0,
+           starts.as<int32_t>(), int64_t{kPlaces}, nullptr);
+    launch("sort_move", radix_move_kernel<Key>, {blocks}, {kPlaces}, 0, c, shift, keys, at, to_keys, to_at,
+           counts.as<const int32_t>(), starts.as<const int32_t>());
+    std::swap(keys, to_keys);
+    std::swap(at, to_at);
+  }
+  launch_loop("sort_result", count_to(number * lines.count[0]),
+              SortedBody<T>{lines, values, positions, x, at});
+}
 
-  const Lines<4> between = merge_lines(lines, false), last = merge_lines(lines, true);
-  Lines<3> first = lines;
-  for (int k = 0; k < 2; ++k) {
-    std::copy_n(between.starts.stride[k], lines.starts.rank, first.starts.stride[k]);
-    first.count[k] = count;
-    first.step[k] = 1;
-  }
-  sort_short(first, kTile, descending, from, from_at, x);
-  const unsigned blocks = grid("sort", lines.starts.numel * ceil_div(count, kTile));
-  for (int64_t width = kTile; width < count; width *= 2) {
-    const bool is_last = 2 * width >= count;
-    launch("sort_merge", merge_kernel<T>, {blocks}, {kMergeThreads}, 0, is_last ? last : between, width,
-           descending, is_last ? values : to, is_last ? positions : to_at, from, from_at);
-    std::swap(from, to);
-    std::swap(from_at, to_at);
-  }
+template <class T>
+void run_sort(const Lines<3>& lines, bool descending, int bytes, T* values, int64_t* positions, const T* x) {
+  if (lines.count[2] > kTile) return sort_long(lines, descending, bytes, values, positions, x);
+  int width = 1;
+  while (width < lines.count[2]) width *= 2;
+  sort_short(lines, width, descending, values, positions, x);
 }
 
 // ---- cumsum -----------------------------------------------------------------------------------------
@@ -281,13 +349,15 @@ void sort(const Lines<3>& lines, bool descending, DType dtype, void* values, int
           const void* x) {
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
-    T* const to = static_cast<T*>(values);
-    const T* const from = static_cast<const T*>(x);
-    if (lines.count[2] > kTile) return sort_long(lines, descending, to, indices, from);
-    int width = 1;
-    while (width < lines.count[2]) width *= 2;
-    sort_short(lines, width, descending, to, indices, from);
+    run_sort(lines, descending, static_cast<int>(sizeof(T)), static_cast<T*>(values), indices,
+             static_cast<const T*>(x));
   });
+}
+
+void sort_indices(const Lines<3>& lines, int64_t extent, int64_t* sorted, int64_t* items,
+                  const int64_t* index) {
+  const int bits = static_cast<int>(std::bit_width(static_cast<uint64_t>(extent)));
+  run_sort(lines, false, (bits + 7) / 8, sorted, items, index);
 }
 
 void cumsum(const Lines<2>& lines, bool reverse, DType dtype, void* y, const void* x) {

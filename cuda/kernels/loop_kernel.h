@@ -39,6 +39,15 @@ __global__ void loop_kernel(Loop<N> loop, Body body) {
   for_each_item(loop, body);
 }
 
+/// The loop over 0 ... n - 1.
+inline Loop<1> count_to(int64_t n) {
+  Loop<1> loop;
+  loop.rank = 1;
+  loop.numel = loop.extent[0] = n;
+  loop.stride[0][0] = 1;
+  return loop;
+}
+
 inline unsigned loop_blocks(int64_t numel) {
   constexpr int64_t kPerBlock = kItemsPerThread * kLinearThreads;
   return static_cast<unsigned>(std::min<int64_t>((numel + kPerBlock - 1) / kPerBlock, 1 << 20));

@@ -1,4 +1,4 @@
-// The paths that sizes and strides choose in the CUDA index kernels: tiles and merge passes of sort, tiles of
+// The paths that sizes and strides choose in the CUDA index kernels: tiles and radix passes of sort, tiles of
 // cumsum, chunks of nonzero, few and many indices of a scatter. Values are small integers, so that sums are
 // exact, and host and device must agree to the bit. Sorted values repeat, so that a wrong order of equals shows
 // in the positions.
@@ -47,7 +47,7 @@ void check_on_both(const char* kernel, F&& f) {
 
 }  // namespace
 
-TEST_CASE("cuda index: sort in tiles, several lines a tile, and merge passes") {
+TEST_CASE("cuda index: sort in tiles, several lines a tile, and by radix") {
   if (cuda::skip_without_device()) return;
   std::mt19937_64 random(1);
   const float nan = std::numeric_limits<float>::quiet_NaN();
@@ -58,7 +58,7 @@ TEST_CASE("cuda index: sort in tiles, several lines a tile, and merge passes") {
       const Tensor x = integers(shape, 50, dtype, random);
       if (dtype == float32)
         for (int64_t i = 0; i < x.numel(); i += 37) x.data<float>()[i] = nan;
-      const char* kernel = shape[1] > 2048 ? "sort_merge" : "sort_tile";
+      const char* kernel = shape[1] > 2048 ? "sort_result" : "sort_tile";
       for (bool descending : {false, true}) {
         check_on_both(kernel, [&](Device device) { return sort(x.to(device), 1, descending).first; });
         check_on_both(kernel, [&](Device device) { return sort(x.to(device), 1, descending).second; });
@@ -66,6 +66,29 @@ TEST_CASE("cuda index: sort in tiles, several lines a tile, and merge passes") {
       check_on_both(kernel, [&](Device device) { return topk(x.to(device), (shape[1] + 2) / 3, 1).second; });
       check_on_both(kernel, [&](Device device) { return argsort(x.t().to(device), 0); });
     }
+}
+
+TEST_CASE("cuda index: sort by radix uses all bytes of a key, signs, zeros of both signs, infinities") {
+  if (cuda::skip_without_device()) return;
+  Generator generator(5);
+  const int64_t n = 5000;
+  Tensor floats = random_normal({2, n}, generator, 0, 1e20);
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (int64_t i = 0; i < 2 * n; i += 11) {
+    const float special[] = {0.0f, -0.0f, infinity, -infinity, 1e-40f, -1e-40f};
+    floats.data<float>()[i] = special[i % 6];
+  }
+  Tensor wide = random_integers({2, n}, generator, -1000000000, 1000000000, int64);
+  for (int64_t i = 0; i < 2 * n; ++i) wide.data<int64_t>()[i] *= 4000000000;
+  for (const Tensor& x :
+       {floats, floats.to(float64), wide, random_integers({n}, generator, -2000000, 3, int32),
+        random_integers({n}, generator, 0, 256, uint8)}) {
+    CAPTURE(x.str());
+    for (bool descending : {false, true}) {
+      check_on_both("sort_result", [&](Device device) { return sort(x.to(device), -1, descending).first; });
+      check_on_both("sort_result", [&](Device device) { return sort(x.to(device), -1, descending).second; });
+    }
+  }
 }
 
 TEST_CASE("cuda index: running sums in tiles, over tiles, and by lines") {
