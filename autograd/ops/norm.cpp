@@ -167,12 +167,11 @@ PoolVector<Variable> batch_norm_relu_backward(const Variable& g, const Variable&
   const Variable inputs[] = {g, x, weight};
   return record_many(
       "batch_norm_relu_backward", outputs, inputs,
-      [g = Saved(g), x = Saved(x), w = SavedOptional(weight), y,
+      [g = Saved(g), x = Saved(x), w = SavedOptional(weight), y = Variable(y),
        rule = SecondOrder{x.size(1), {0, 2, 3}, eps}](std::span<const Variable> incoming, Gradients& out) {
-        const Variable open(greater(y, Tensor::scalar(0, y.dtype(), y.device())).to(y.dtype()));
-        SecondOrder::Result to = rule(g() * open, x(), w(), incoming.first(3));
+        SecondOrder::Result to = rule(relu_backward(g(), y), x(), w(), incoming.first(3));
         if (incoming.size() > 3 && incoming[3].defined()) to.g = plus(to.g, incoming[3]);
-        if (to.g.defined()) to.g = to.g * open;
+        if (to.g.defined()) to.g = relu_backward(to.g, y);
         to.set(out);
       });
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/cpu/walk.h"
+#include "core/functors.h"
 #include "core/math.h"
 #include "core/parallel.h"
 #include "core/pool.h"
@@ -47,7 +48,7 @@ inline void add_lanes(const Operands<T>& of, int64_t at, const double* centre, i
     double a = b;
     if constexpr (kSummed == Summed::gradient) a = static_cast<double>(of.g[at + l]);
     if constexpr (kSummed == Summed::gradient_behind_relu) {
-      const T passed = behind_relu(of.g[at + l], of.y[at + l]);
+      const T passed = functor::relu_backward_::apply(of.g[at + l], of.y[at + l]);
       of.passed[at + l] = passed;
       a = static_cast<double>(passed);
     }

@@ -44,12 +44,6 @@ struct NormReluOutput {
   void* passed = nullptr;
 };
 
-/// A gradient behind a relu whose result was y.
-template <class T>
-TENON_HD T behind_relu(T g, T y) {
-  return y > T{0} ? g : T{0};
-}
-
 namespace cpu {
 
 // `mean` and `variance` [sets] are float64 for any dtype. weight, bias, dweight, dbias [channels] have the

@@ -205,8 +205,10 @@ template <int kStep, int kLanes, class T, class F>
 inline void for_each_vector(int64_t lanes, F&& f) {
   const hn::CappedTag<T, kLanes> d;
   constexpr int64_t n = hn::MaxLanes(d);
-  if constexpr (kLanes > 1)
-    if (lanes < n) return for_each_vector < kStep, kLanes == 4 ? 1 : kLanes / 2, T > (lanes, f);
+  if constexpr (kLanes > 1) {
+    constexpr int kFewer = kLanes == 4 ? 1 : kLanes / 2;
+    if (lanes < n) return for_each_vector<kStep, kFewer, T>(lanes, f);
+  }
   for (int64_t l = 0; l < lanes; l += n) f(d, std::integral_constant<int, kStep>(), std::min(l, lanes - n));
 }
 template <class T, class F>

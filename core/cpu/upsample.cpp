@@ -5,16 +5,16 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
 
 #include "core/parallel.h"
+#include "core/pool.h"
 
 namespace tenon::cpu {
 namespace {
 
 template <class T>
-std::vector<ResampleTap<T>> taps_of(Resample mode, int64_t n_in, int64_t n_out) {
-  std::vector<ResampleTap<T>> taps;
+PoolVector<ResampleTap<T>> taps_of(Resample mode, int64_t n_in, int64_t n_out) {
+  PoolVector<ResampleTap<T>> taps;
   for (int64_t j = 0; j < n_out; ++j) taps.push_back(resample_tap<T>(mode, n_in, n_out, j));
   return taps;
 }
@@ -57,9 +57,9 @@ class LineMap {
   }
 
   int64_t width_;
-  std::vector<int32_t> index_;
-  std::vector<T> weight_;
-  std::vector<int64_t> count_;  // terms of each result
+  PoolVector<int32_t> index_;
+  PoolVector<T> weight_;
+  PoolVector<int64_t> count_;  // terms of each result
 };
 
 // Applies a map to every line of a block, from lines of n_from to lines of n_to numbers.
@@ -89,7 +89,7 @@ inline void mix(const ResampleTap<T>& tap, const T* a, const T* b, int64_t n, T*
 
 template <class T>
 void resample_typed(Resample mode, const ResampleBlock& block, T* y, const T* x) {
-  const std::vector<ResampleTap<T>> taps = taps_of<T>(mode, block.n_in, block.n_out);
+  const PoolVector<ResampleTap<T>> taps = taps_of<T>(mode, block.n_in, block.n_out);
   if (maps_lines(block)) {
     LineMap<T> map(block.n_out);
     for (int64_t j = 0; j < block.n_out; ++j) {
@@ -122,7 +122,7 @@ inline void add_row(T w, const T* __restrict from, int64_t n, T* __restrict to) 
 template <class T>
 void transposed_typed(Resample mode, const ResampleBlock& block, T* dx, const T* g) {
   constexpr int64_t kStrip = 256;
-  const std::vector<ResampleTap<T>> taps = taps_of<T>(mode, block.n_in, block.n_out);
+  const PoolVector<ResampleTap<T>> taps = taps_of<T>(mode, block.n_in, block.n_out);
   if (maps_lines(block)) {
     LineMap<T> map(block.n_in);
     for (int64_t j = 0; j < block.n_out; ++j) {

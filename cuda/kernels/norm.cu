@@ -16,6 +16,7 @@
 // units (1/64 of the float32 rate).
 #include <algorithm>
 
+#include "core/functors.h"
 #include "core/math.h"
 #include "core/ops/contract.h"
 #include "cuda/kernels/linear.h"
@@ -50,7 +51,7 @@ __device__ void add(Sums& sums, const Operands<T>& of, int64_t at, double centre
   double a = b;
   if constexpr (kSummed == Summed::gradient) a = static_cast<double>(of.g[at]);
   if constexpr (kSummed == Summed::gradient_behind_relu) {
-    const T passed = behind_relu(of.g[at], of.y[at]);
+    const T passed = functor::relu_backward_::apply(of.g[at], of.y[at]);
     of.passed[at] = passed;
     a = static_cast<double>(passed);
   }
