@@ -6,6 +6,7 @@
 #include "core/cpu/roi_align.h"
 
 #include <algorithm>
+#include <span>
 
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
@@ -27,8 +28,9 @@ struct Taps {
     for (int64_t cell = 0; cell < line.cells; ++cell)
       for (int s = 0; s < line.samples; ++s) taps.data()[cell * line.samples + s] = line.tap(cell, s);
   }
-  const Tap<T>* begin(int64_t cell) const { return taps.data() + cell * line.samples; }
-  const Tap<T>* end(int64_t cell) const { return begin(cell + 1); }
+  std::span<const Tap<T>> of(int64_t cell) const {
+    return {taps.data() + cell * line.samples, static_cast<size_t>(line.samples)};
+  }
 
   RoiAxis<T> line;
   Scratch<Tap<T>> taps;
@@ -54,13 +56,13 @@ void pool_plane(const RoiAlignPlan& p, const Region<T>& region, T* y, const T* x
   const int64_t width = p.in[1], first = region.columns.first, last = region.columns.last;
   for (int64_t i = 0; i < p.cells[0]; ++i) {
     std::fill(row + first, row + last + 1, T{0});
-    for (const Tap<T>& t : std::ranges::subrange(region.rows.begin(i), region.rows.end(i))) {
+    for (const Tap<T>& t : region.rows.of(i)) {
       if (t.w0 != 0) add_row(row, t.w0, x + t.i0 * width, first, last);
       if (t.w1 != 0) add_row(row, t.w1, x + (t.i0 + 1) * width, first, last);
     }
     for (int64_t j = 0; j < p.cells[1]; ++j) {
       T sum = 0;
-      for (const Tap<T>& t : std::ranges::subrange(region.columns.begin(j), region.columns.end(j))) {
+      for (const Tap<T>& t : region.columns.of(j)) {
         if (t.w0 != 0) sum += t.w0 * row[t.i0];
         if (t.w1 != 0) sum += t.w1 * row[t.i0 + 1];
       }
@@ -75,11 +77,11 @@ void spread_plane(const RoiAlignPlan& p, const Region<T>& region, T* dx, const T
   for (int64_t i = 0; i < p.cells[0]; ++i) {
     std::fill(row + first, row + last + 1, T{0});
     for (int64_t j = 0; j < p.cells[1]; ++j)
-      for (const Tap<T>& t : std::ranges::subrange(region.columns.begin(j), region.columns.end(j))) {
+      for (const Tap<T>& t : region.columns.of(j)) {
         if (t.w0 != 0) row[t.i0] += t.w0 * g[i * p.cells[1] + j];
         if (t.w1 != 0) row[t.i0 + 1] += t.w1 * g[i * p.cells[1] + j];
       }
-    for (const Tap<T>& t : std::ranges::subrange(region.rows.begin(i), region.rows.end(i))) {
+    for (const Tap<T>& t : region.rows.of(i)) {
       if (t.w0 != 0) add_row(dx + t.i0 * width, t.w0, row, first, last);
       if (t.w1 != 0) add_row(dx + (t.i0 + 1) * width, t.w1, row, first, last);
     }
