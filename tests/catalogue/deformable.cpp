@@ -59,12 +59,11 @@ void for_each_corner(const DeformCase& c, const Array& offset, F&& f) {
     for (int64_t t = 0; t < c.taps(); ++t)
       for (int64_t p = 0; p < c.positions(); ++p) {
         const int64_t at = (n * c.taps() + t) * 2 * c.positions() + p;
-        const double y =
-            static_cast<double>(p / c.out(1) * c.stride[0] - c.padding[0] + t / c.kernel[1] * c.dilation[0]) +
-            offset[at];
-        const double x =
-            static_cast<double>(p % c.out(1) * c.stride[1] - c.padding[1] + t % c.kernel[1] * c.dilation[1]) +
-            offset[at + c.positions()];
+        const int64_t row = p / c.out(1), tap_row = t / c.kernel[1];
+        const int64_t top = row * c.stride[0] - c.padding[0] + tap_row * c.dilation[0];
+        const int64_t left = p % c.out(1) * c.stride[1] - c.padding[1] + t % c.kernel[1] * c.dilation[1];
+        const double y = static_cast<double>(top) + offset[at];
+        const double x = static_cast<double>(left) + offset[at + c.positions()];
         for (int64_t h = 0; h < c.in[0]; ++h)
           for (int64_t w = 0; w < c.in[1]; ++w) {
             const double down = y - static_cast<double>(h), right = x - static_cast<double>(w);

@@ -11,7 +11,8 @@ namespace tenon {
 // x(h, w) = 10 h + w is linear, and so is its mean over a cell: the value at the cell's centre.
 TEST_CASE("roi_align: cells of a linear image have the value at their centres") {
   Tensor x = Tensor::empty({1, 1, 6, 8});
-  for (int64_t i = 0; i < 48; ++i) x.data<float>()[i] = static_cast<float>(10 * (i / 8) + i % 8);
+  for (int64_t h = 0; h < 6; ++h)
+    for (int64_t w = 0; w < 8; ++w) x.data<float>()[h * 8 + w] = static_cast<float>(10 * h + w);
   const Tensor boxes = Tensor::from<float>({2, 1, 6, 5}, {1, 4}), image = Tensor::zeros({1}, int64);
   const auto run = [&](const RoiAlignOptions& options) {
     return roi_align(x, boxes, image, options).to_vector<float>();
