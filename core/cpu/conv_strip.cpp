@@ -1,5 +1,7 @@
 #include "core/cpu/conv_strip.h"
 
+#include <hwy/highway.h>
+
 #include <numeric>
 
 namespace tenon::cpu {
@@ -156,6 +158,22 @@ void StripLayout::find_offsets(const ConvView& view, int64_t channels, int64_t* 
 
 namespace {
 
+namespace hn = hwy::HWY_NAMESPACE;
+
+// to[i] = from[2 i]. Of 2 L - 1 elements that a vector needs, the upper half comes from a load that ends with the last,
+// so nothing behind it is read.
+template <class T>
+void copy_every_second(T* to, const T* from, int64_t n) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto low = hn::LoadU(d, from + 2 * i), high = hn::LoadU(d, from + 2 * i + lanes - 1);
+    hn::StoreU(hn::ConcatUpperLower(d, hn::ConcatOdd(d, high, high), hn::ConcatEven(d, low, low)), d, to + i);
+  }
+  for (; i < n; ++i) to[i] = from[2 * i];
+}
+
 // One phase of lines: `before` zeros, n elements of the input, `stride` apart from `first` on, and `after` zeros.
 struct PhaseLine {
   int64_t before, n, after, first, stride;
@@ -176,6 +194,8 @@ struct PhaseLine {
     const T* const from = x + first * position;
     if (step == 1) {
       copy_line(to, from, n);
+    } else if (step == 2) {
+      copy_every_second(to, from, n);
     } else {
       for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
     }
