@@ -31,7 +31,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3;
 constexpr int64_t kWeights = 32768;  // bytes of a block of weights
 constexpr int64_t kStrip = 131072;   // bytes of packed input
-constexpr int64_t kPositions = 128;  // outputs of a strip at least
+constexpr int64_t kPositions = 256;  // outputs of a strip at least
 constexpr int64_t kSums = 16384;     // sums of a strip, if these are more outputs
 constexpr int64_t kTasks = 8;        // below which the channels of outputs are shared among tasks too
 
