@@ -32,10 +32,22 @@ Packed pack(const Tensor& x) {
   return {copy, columns, 1};
 }
 
-Shape leading(const Shape& shape) {
-  Shape out;
+Dims leading(const Dims& shape) {
+  Dims out;
   for (int i = 0; i + 2 < shape.rank(); ++i) out.push_back(shape[i]);
   return out;
+}
+
+// The first elements of the matrices of c, a and b, walked together over the axes of `batch`.
+Loop<3> batch_loop(const Shape& batch, const Tensor& c, const Tensor& a, const Tensor& b) {
+  Loop<3> one;
+  one.rank = 1, one.numel = 1, one.extent[0] = 1;
+  if (batch.rank() == 0) return one;
+  const auto corners = [&](const Tensor& x) {
+    return broadcast_to("matmul", x.as_strided(leading(x.shape()), leading(x.strides()), x.offset()), batch);
+  };
+  const Tensor vc = corners(c), va = corners(a), vb = corners(b);
+  return make_loop<3>({&vc, &va, &vb});
 }
 
 }  // namespace
@@ -65,12 +77,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   plan.a_row = pa.row, plan.a_column = pa.column;
   plan.b_row = pb.row, plan.b_column = pb.column;
   plan.c_row = plan.n;
-  auto batch_view = [&](const Tensor& x) {
-    Tensor matrix_corner = x.as_strided(leading(x.shape()), leading(x.strides()), x.offset());
-    return broadcast_to("matmul", matrix_corner, batch);
-  };
-  Tensor vc = batch_view(c), va = batch_view(pa.data), vb = batch_view(pb.data);
-  plan.batch = make_loop<3>({&vc, &va, &vb});
+  plan.batch = batch_loop(batch, c, pa.data, pb.data);
   TENON_DISPATCH(a.device(), matmul, plan, a.dtype(), c.raw(), pa.data.raw(), pb.data.raw());
   return c;
 }
