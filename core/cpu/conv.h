@@ -29,7 +29,9 @@ struct ConvPlan {
 
 namespace cpu {
 /// Weights are dense row-major [groups * out_channels, in_channels, *kernel]. All extents are at least 1.
-/// `bias` may be null. Scratch stays under about 1 MiB a thread (float32), whatever the sizes.
+/// `bias` may be null. Scratch, in float32: the weights once more, packed; for their gradient up to 16 sums of them, of
+/// 4 MiB together or one; and a thread some 200 KiB of packed input and sums, or the sums of 256 outputs if these are
+/// more.
 void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias);
 void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void* g, const void* weight);
 void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const void* g, const void* x);

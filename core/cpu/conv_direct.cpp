@@ -5,11 +5,12 @@
 // Each step loads two vectors of weights and one number an output, and does 2 Q multiply-adds: with Q = 14 of 32
 // registers, 16 loads beside 28. The order in which channels come to lanes is ours (weights are packed for it), so
 // both orders of images in memory do, and any width; what is lost is lanes, where channels are no multiple of a
-// vector (thin outputs take half vectors).
+// vector (thin outputs take half vectors, or conv_thin.cpp).
 //
-// Around it: a strip of outputs at a time (conv_strip.h); channels in blocks whose weights (at most kWeights) and
-// whose packed input stay in the first-level cache while the outputs of the strip go by; sums wait in a scratch
-// [vectors][position][lanes], from which they are transposed to where they belong.
+// Around it: a strip of outputs at a time (conv_strip.h); channels in blocks whose weights (at most kWeights) stay in
+// the near caches while the outputs of the strip go by; sums wait in a scratch [vectors][position][lanes], from which
+// they are transposed to where they belong. Taps whose lines lie in the padding are left out.
+// docs/direct-convolution.md climbs to this form, and counts.
 #include "core/cpu/conv_direct.h"
 
 #include <hwy/highway.h>
@@ -143,7 +144,7 @@ class Direct {
   }
 
  private:
-  // Channels whose weights and whose strip stay in the first-level cache.
+  // Channels whose weights and whose strip stay in the near caches.
   int64_t block_of(const ConvView& view, int64_t strip) const {
     const int64_t weights = std::max<int64_t>(1, taps_) * std::min<int64_t>(2, vectors_) * kLanes;
     const int64_t limit = std::min(kWeights / weights, kStrip / strip) / int64_t{sizeof(T)};
