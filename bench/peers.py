@@ -79,6 +79,17 @@ def perceptron(kind):
     return step
 
 
+def lstm():
+    model = torch.nn.LSTM(64, 128, batch_first=True).to(DEVICE)
+    x = torch.randn(32, 20, 64, device=DEVICE)
+
+    def step():
+        model.zero_grad()
+        model(x)[0].mean().backward()
+
+    return step
+
+
 def lenet_300_100():
     return torch.nn.Sequential(
         torch.nn.Linear(784, 300), torch.nn.ReLU(), torch.nn.Linear(300, 100), torch.nn.ReLU(), torch.nn.Linear(100, 10))
@@ -340,6 +351,7 @@ def cases():
     out["volume/step"] = {"fused": lambda: train(volume_network, (1, 1, 96, 96, 96), "fused")}
     out["resnet20/step"] = {"fused": lambda: train(resnet_20, (128, 3, 32, 32), "fused")}
     eager("lenet300/recorded-add", recorded_add)
+    eager("lstm/32x20-64-128", lstm)
     for optimizer in ("sgd", "adam"):
         out[f"overhead/mlp16-{optimizer}"] = {
             way: lambda kind=kind: perceptron(kind)

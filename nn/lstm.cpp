@@ -14,9 +14,9 @@ LstmState lstm_step(const Variable& input_part, const LstmState& state, const Va
                     const Variable& bias_hh) {
   const Variable gates = input_part + linear(state.hidden, weight_hh, bias_hh);
   const int64_t h = state.hidden.size(1);
-  auto part = [&](int64_t k) { return slice(gates, 1, k * h, (k + 1) * h); };
-  Variable cell = sigmoid(part(1)) * state.cell + sigmoid(part(0)) * tanh(part(2));
-  Variable hidden = sigmoid(part(3)) * tanh(cell);
+  const std::vector<Variable> part = split(gates, 1, {h, h, h, h});
+  Variable cell = sigmoid(part[1]) * state.cell + sigmoid(part[0]) * tanh(part[2]);
+  Variable hidden = sigmoid(part[3]) * tanh(cell);
   return {hidden, cell};
 }
 
@@ -56,10 +56,13 @@ std::pair<Variable, std::vector<LstmState>> LSTM::run(const Variable& x, std::ve
     TENON_CHECK(state.hidden.shape() == state_shape && state.cell.shape() == state_shape,
                 "LSTM: a state expects ", state_shape, ", got ", state.hidden.shape(), " and ",
                 state.cell.shape());
-    const Variable input_parts = linear(y, layer.weight_ih, layer.bias_ih);  // all steps at once
+    // All steps at once. One node splits them, whose gradient is put together once; a `select` for each step
+    // would add up as many gradients of the whole.
+    const std::vector<Variable> input_parts = split(linear(y, layer.weight_ih, layer.bias_ih), 1,
+                                                    std::vector<int64_t>(static_cast<size_t>(x.size(1)), 1));
     std::vector<Variable> hidden;
-    for (int64_t t = 0; t < x.size(1); ++t) {
-      state = lstm_step(select(input_parts, 1, t), state, layer.weight_hh, layer.bias_hh);
+    for (const Variable& part : input_parts) {
+      state = lstm_step(squeeze(part, 1), state, layer.weight_hh, layer.bias_hh);
       hidden.push_back(state.hidden);
     }
     y = stack(hidden, 1);
