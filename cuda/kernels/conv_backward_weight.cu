@@ -57,7 +57,7 @@ constexpr unsigned kWarpsOfBlock = 8;
 
 // Part blockIdx.y of the positions. kChannelsInLanes: a lane has an output channel of its own, else a position.
 template <int kTaps, bool kChannelsInLanes, class T>
-__global__ void __launch_bounds__(32 * kWarpsOfBlock, 2)
+__global__ void __launch_bounds__(32 * kWarpsOfBlock, 1)
     depthwise_kernel(ConvWeightGather p, T* __restrict__ partial, const T* __restrict__ g,
                      const T* __restrict__ x) {
   TENON_SHARED(int, tap_offset, kTaps);
