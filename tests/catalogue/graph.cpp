@@ -177,6 +177,7 @@ const Register propagate_row({
                           },
                           "x", {2, 3, 8}, {2, 3, 7});
         },
+    .tolerance = 3e-6,
     .tolerance_reason = "sums of at most 100 products",
 });
 
@@ -191,6 +192,7 @@ const Register propagate_transposed_row({
                           },
                           "g", {2, 3, 4}, {2, 2, 4});
         },
+    .tolerance = 3e-6,
     .tolerance_reason = "sums of at most 130 products",
 });
 
