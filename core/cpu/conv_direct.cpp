@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "core/cpu/conv_thin.h"
+#include "core/cpu/registers.h"
 #include "core/cpu/scratch.h"
 #include "core/cpu/transpose.h"
 #include "core/parallel.h"
@@ -29,7 +30,6 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3;
 constexpr int64_t kWeights = 32768;  // bytes of a block of weights
 constexpr int64_t kStrip = 131072;   // bytes of packed input
 constexpr int64_t kPositions = 256;  // outputs of a strip at least
@@ -76,7 +76,7 @@ template <class D, int kV>
 struct Tiles {
   using T = hn::TFromD<D>;
   // More than 14 in one vector each gain nothing, and cost: at 21 a third of the speed (Zen 4).
-  static constexpr int kMost = kManyRegisters ? 14 : 12 / kV;
+  static constexpr int kMost = kVectorRegisters == 32 ? 14 : 12 / kV;
   template <int... kQ>
   static constexpr auto table(std::integer_sequence<int, kQ...>) {
     return std::array<void (*)(const TileCall<T>&), sizeof...(kQ)>{tile<D, kV, kQ + 1>...};

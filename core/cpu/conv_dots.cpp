@@ -13,6 +13,7 @@
 #include <array>
 #include <utility>
 
+#include "core/cpu/registers.h"
 #include "core/cpu/scratch.h"
 
 namespace tenon::cpu {
@@ -20,7 +21,7 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int kMaxTaps = HWY_TARGET <= HWY_AVX3 ? 14 : 10;  // sums in registers
+constexpr int kMaxTaps = kVectorRegisters == 32 ? 14 : 10;  // sums in registers
 constexpr int64_t kPositions = 512;                         // outputs of a strip
 
 // gw[t] += sum over `vectors` vectors of g[p] x[offsets[t] + p]

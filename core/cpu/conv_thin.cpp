@@ -13,6 +13,7 @@
 #include <array>
 #include <utility>
 
+#include "core/cpu/registers.h"
 #include "core/cpu/scratch.h"
 #include "core/parallel.h"
 
@@ -21,7 +22,7 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int kSums = HWY_TARGET <= HWY_AVX3 ? 28 : 12;  // vectors of sums in registers
+constexpr int kSums = kVectorRegisters == 32 ? 28 : 12;  // vectors of sums in registers
 constexpr int kMaxChannels = 8, kMaxVectors = 8;
 constexpr int64_t kPositions = 512;  // outputs of a strip
 constexpr int64_t kStrip = 16384;    // bytes of packed input at a time

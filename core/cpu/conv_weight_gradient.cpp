@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "core/cpu/conv_dots.h"
+#include "core/cpu/registers.h"
 #include "core/cpu/scratch.h"
 #include "core/cpu/transpose.h"
 #include "core/parallel.h"
@@ -26,7 +27,6 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3;
 constexpr int kMaxRuns = 9;          // each has a pointer in a register
 constexpr int64_t kStrip = 16384;    // bytes of packed input at a time
 constexpr int64_t kPositions = 256;  // outputs of a strip
@@ -73,7 +73,7 @@ template <class D, int kV, int kQ>
 struct Runs {
   using T = hn::TFromD<D>;
   // Sums of one vector in registers. More of them fit, and are slower: 27 by a fifth (Zen 4).
-  static constexpr int kSums = kManyRegisters ? (kV == 1 ? 18 : 7) : 12 / kV;
+  static constexpr int kSums = kVectorRegisters == 32 ? (kV == 1 ? 18 : 7) : 12 / kV;
   static constexpr int kMost = std::min(kMaxRuns, std::max(1, kSums / kQ));
   template <int... kR>
   static constexpr auto table(std::integer_sequence<int, kR...>) {

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "core/cpu/panel.h"
+#include "core/cpu/registers.h"
 
 namespace tenon::cpu {
 
@@ -35,10 +36,9 @@ struct TileColumns<T>::Arguments {
 
 namespace {
 
-constexpr int kRegisters = HWY_MAX_BYTES == 64 ? 32 : 16;
-constexpr int kMaxVectors = kRegisters == 32 ? 4 : 2;
+constexpr int kMaxVectors = kVectorRegisters == 32 ? 4 : 2;
 // The sums of a tile, its part of a row of B and a number of A fit the registers.
-constexpr int max_rows(int vectors) { return std::min(8, (kRegisters - vectors - 1) / vectors); }
+constexpr int max_rows(int vectors) { return std::min(8, (kVectorRegisters - vectors - 1) / vectors); }
 // With AVX-512, a core that computes in halves does a half vector in half the time.
 constexpr bool kHalves = HWY_MAX_BYTES == 64;
 

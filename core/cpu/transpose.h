@@ -1,4 +1,4 @@
-// A square of numbers transposed in registers, a vector wide and a vector high. Bound: of a square of 16 x 16, 64
+// Matrices transposed in registers, bands of a vector's height. Bound: of a square of 16 x 16, 64
 // loads of 128 bits, 48 joins of them, 32 shuffles and 16 stores, about 4 cycles a vector; element by element it
 // would be 16.
 #pragma once
@@ -25,12 +25,13 @@ HWY_INLINE hn::Vec<D> load_pieces(D d, const T* from, int64_t step) {
   }
 }
 
-/// to[j][i] = from[i][j] for i, j < lanes; rows `from_step` and `to_step` apart.
+/// to[j][i] = from[i][j] for i < lanes, j < width; rows `from_step` and `to_step` apart.
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void square(D d, const T* from, int64_t from_step, T* to, int64_t to_step) {
-  // Piece b of v[i] is row i + b * kPiece of the square: transposed within each piece, column j comes out in order.
-  constexpr int64_t kPiece = 16 / sizeof(T);
-  for (int64_t j = 0; j < static_cast<int64_t>(hn::MaxLanes(d)); j += kPiece) {
+HWY_INLINE void band(D d, const T* from, int64_t from_step, T* to, int64_t to_step, int64_t width) {
+  // Piece b of v[i] is row i + b * kPiece: transposed within each piece, column j comes out in order.
+  constexpr int64_t kPiece = 16 / sizeof(T), lanes = hn::MaxLanes(d);
+  int64_t j = 0;
+  for (; j + kPiece <= width; j += kPiece) {
     hn::Vec<D> v[kPiece];
     for (int64_t i = 0; i < kPiece; ++i) v[i] = load_pieces(d, from + i * from_step + j, kPiece * from_step);
     hn::Vec<D> out[kPiece];
@@ -49,6 +50,8 @@ HWY_INLINE void square(D d, const T* from, int64_t from_step, T* to, int64_t to_
     }
     for (int64_t i = 0; i < kPiece; ++i) hn::StoreU(out[i], d, to + (j + i) * to_step);
   }
+  for (; j < width; ++j)
+    for (int64_t l = 0; l < lanes; ++l) to[j * to_step + l] = from[l * from_step + j];
 }
 
 }  // namespace transposing
@@ -57,17 +60,18 @@ HWY_INLINE void square(D d, const T* from, int64_t from_step, T* to, int64_t to_
 template <class D, class T = hwy::HWY_NAMESPACE::TFromD<D>>
 HWY_INLINE void transpose(D d, const T* from, int64_t from_step, T* to, int64_t to_step, int64_t height,
                           int64_t width) {
-  constexpr int64_t lanes = hwy::HWY_NAMESPACE::MaxLanes(d);
+  namespace hn = hwy::HWY_NAMESPACE;
+  constexpr int64_t lanes = hn::MaxLanes(d);
   int64_t i = 0;
-  for (; i + lanes <= height; i += lanes) {
-    int64_t j = 0;
-    for (; j + lanes <= width; j += lanes)
-      transposing::square(d, from + i * from_step + j, from_step, to + j * to_step + i, to_step);
-    for (; j < width; ++j)
-      for (int64_t l = 0; l < lanes; ++l) to[j * to_step + i + l] = from[(i + l) * from_step + j];
+  for (; i + lanes <= height; i += lanes)
+    transposing::band(d, from + i * from_step, from_step, to + i, to_step, width);
+  if constexpr (lanes * sizeof(T) > 16) {
+    if (i < height)
+      transpose(hn::Half<D>(), from + i * from_step, from_step, to + i, to_step, height - i, width);
+  } else {
+    for (; i < height; ++i)
+      for (int64_t j = 0; j < width; ++j) to[j * to_step + i] = from[i * from_step + j];
   }
-  for (; i < height; ++i)
-    for (int64_t j = 0; j < width; ++j) to[j * to_step + i] = from[i * from_step + j];
 }
 
 }  // namespace tenon::cpu
