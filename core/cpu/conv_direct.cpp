@@ -16,7 +16,6 @@
 #include <hwy/highway.h>
 
 #include <array>
-#include <type_traits>
 #include <utility>
 
 #include "core/cpu/conv_thin.h"

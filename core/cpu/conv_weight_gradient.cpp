@@ -28,7 +28,7 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int kMaxRuns = 9;          // each has a pointer in a register
-constexpr int64_t kStrip = 16384;    // bytes of packed input at a time
+constexpr int64_t kStrip = 65536;    // bytes of packed input at a time
 constexpr int64_t kPositions = 256;  // outputs of a strip
 constexpr int64_t kMaxParts = 16, kPartial = int64_t{1} << 20;
 
