@@ -50,6 +50,29 @@ Shape BatchNorm::walk(const Shape& input, LayerUses& uses) const {
   return input;
 }
 
+void estimate_statistics(Module& net, const Tensor& images, int64_t batch) {
+  TENON_CHECK(images.rank() >= 1 && batch >= 1,
+              "estimate_statistics: expects images and a batch of at least 1, got ", images.shape(), " and ",
+              batch);
+  std::vector<BatchNorm*> norms;
+  for (const NamedModule& m : net.named_modules())
+    if (auto* norm = dynamic_cast<BatchNorm*>(m.module)) norms.push_back(norm);
+  std::vector<double> momenta;
+  for (BatchNorm* norm : norms) momenta.push_back(norm->momentum());
+  const NoGrad no_grad;
+  const bool was_training = net.is_training();
+  net.train();
+  int64_t seen = 0;
+  for (int64_t i = 0; i < images.size(0); i += batch) {
+    // A running mean of momentum 1/k after k batches is their mean; the first batch replaces what was there.
+    ++seen;
+    for (BatchNorm* norm : norms) norm->set_momentum(1 / static_cast<double>(seen));
+    net(Variable(images.narrow(0, i, std::min(batch, images.size(0) - i)).to(net.device())));
+  }
+  for (size_t i = 0; i < norms.size(); ++i) norms[i]->set_momentum(momenta[i]);
+  net.train(was_training);
+}
+
 GroupNorm::GroupNorm(int64_t groups, int64_t channels, double eps) : groups_(groups), eps_(eps) {
   TENON_CHECK(groups >= 1 && channels % groups == 0, "GroupNorm: groups (", groups,
               ") expect to divide the channels (", channels, ")");

@@ -22,6 +22,9 @@ class BatchNorm : public Module {
   const char* kind() const override { return kind_; }
   Shape walk(const Shape& input, LayerUses& uses) const override;
 
+  double momentum() const { return options_.momentum; }
+  void set_momentum(double momentum) { options_.momentum = momentum; }
+
   Variable weight, bias, running_mean, running_var;
 
  protected:
@@ -53,6 +56,11 @@ class BatchNorm3d : public BatchNorm {
   explicit BatchNorm3d(int64_t channels, const BatchNormOptions& options = {})
       : BatchNorm("BatchNorm3d", 5, channels, options) {}
 };
+
+/// The running statistics of every batch norm of `net` anew: means over batches of up to `batch` of `images` of what each
+/// batch shows. A network whose weights were cut needs it before it is judged: its old statistics are those of other
+/// activations. No weight changes, and nothing is recorded; other layers act as in training.
+void estimate_statistics(Module& net, const Tensor& images, int64_t batch);
 
 /// Groups of neighbouring channels of each sample. Parameters `weight` (1) and `bias` (0), [channels].
 class GroupNorm : public Module {

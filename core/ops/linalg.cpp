@@ -1,5 +1,6 @@
 #include "core/ops/linalg.h"
 
+#include <atomic>
 #include <limits>
 
 #include "core/cpu/linalg.h"
@@ -71,7 +72,11 @@ class Report {
   Tensor status_;
 };
 
+std::atomic<int64_t> decomposed = 0;
+
 }  // namespace
+
+int64_t svd_count() { return decomposed; }
 
 Svd svd(const Tensor& a) {
   check_matrices("svd", a);
@@ -85,6 +90,7 @@ Svd svd(const Tensor& a) {
   Tensor flat;
   SvdPlan plan;
   plan.a = batch_of(wide ? a.t() : a, flat);
+  decomposed += plan.a.count;
   plan.sign_by_v = wide;
   Tensor &u = wide ? out.v : out.u, &v = wide ? out.u : out.v;
   const Report report(plan.a.count, a.device());

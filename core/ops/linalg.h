@@ -38,6 +38,8 @@ Svd svd(const Tensor& a);
 /// The same for matrices of mixed shapes, which are gathered by shape: all layers of a network in one call. Equal
 /// dtypes and devices.
 std::vector<Svd> svd(const std::vector<Tensor>& matrices);
+/// How many matrices this process has decomposed by svd: what a training loop that claims to need none is held to.
+int64_t svd_count();
 /// The first `rank` triples. Throws unless 0 <= rank <= k.
 Svd truncated(const Svd& full, int64_t rank);
 /// Smallest rank whose dropped squares are at most `share` of all: sum_{i >= rank} s_i^2 <= share sum s_i^2, for one

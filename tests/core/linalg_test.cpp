@@ -63,6 +63,15 @@ Tensor with_spectrum(int64_t count, int64_t m, int64_t n, const std::vector<doub
 
 }  // namespace
 
+TEST_CASE("svd: every matrix is counted, by whatever way it comes") {
+  const Tensor a = Tensor::ones({3, 4, 2});
+  const int64_t before = svd_count();
+  svd(a);
+  svd(std::vector<Tensor>{a.select(0, 0), a.select(0, 1), Tensor::ones({2, 2})});
+  qr(a);
+  CHECK(svd_count() - before == 6);
+}
+
 TEST_CASE("linalg: svd of spectra that are repeated, graded or zero, in every way of computing it") {
   Generator generator(test_seed(), 1);
   struct Size {

@@ -92,6 +92,24 @@ TEST_CASE("batch norm: running statistics follow, and evaluation uses them") {
                        "BatchNorm2d: expects 2 channels and rank 4, got [2, 3, 1, 1]", Error);
 }
 
+TEST_CASE(
+    "batch norm: statistics are estimated anew as means over batches, whatever they were, and momentum "
+    "stays") {
+  auto norm = std::make_shared<BatchNorm2d>(1);
+  Sequential net;
+  net.add("norm", norm);
+  norm->running_mean.value().fill_(77);
+  net.eval();
+  // Batches of two images: {1, 3} has mean 2 and variance 2, {4, 4} mean 4 and variance 0, {6, 10} mean 8 and variance 8.
+  const Tensor images = Tensor::from<float>({1, 3, 4, 4, 6, 10}, {6, 1, 1, 1});
+  estimate_statistics(net, images, 2);
+  CHECK(norm->running_mean.value().item() == doctest::Approx(14.0 / 3));
+  CHECK(norm->running_var.value().item() == doctest::Approx(10.0 / 3));
+  CHECK(norm->momentum() == 0.1);
+  CHECK_FALSE(norm->is_training());
+  CHECK_THROWS_AS(estimate_statistics(net, images, 0), Error);
+}
+
 TEST_CASE("BatchNorm2d: forward_relu is relu of the sum, with the same statistics and gradients") {
   Generator g(test_seed(), 17);
   const Tensor x = random_normal({3, 4, 5, 6}, g, 2, 3), r = random_normal({3, 4, 5, 6}, g);
