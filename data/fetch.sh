@@ -1,13 +1,14 @@
 #!/bin/sh
 # Fetches the published data sets into the cache, where load_dataset looks for them; `make data` runs it.
 #
-#   data/fetch.sh [mnist] [fashion_mnist] [cifar10]      (all three without arguments; about 200 MB)
+#   data/fetch.sh [mnist] [fashion_mnist] [cifar10] [nasbench]      (all without arguments; about 210 MB)
 #
 #   TENON_CACHE    the cache (default ~/.cache/tenon)
 #   TENON_MIRROR   an address that is asked instead of the publishers': $TENON_MIRROR/<set>/<file>
 #
 # A file appears in the cache only when it is whole and its checksum is the published one: md5 of the unpacked IDX
-# files, md5 of the CIFAR archive. What is there already is checked and not fetched again. The exit status is 0 only
+# files, md5 of the CIFAR archive, sha256 of the tables of trained architectures (of those, the validation accuracies of
+# NAS-Bench-201 after 12 epochs are published as a pickle of pandas alone, and are not fetched). What is there already is checked and not fetched again. The exit status is 0 only
 # if everything that was asked for is there.
 #
 # This script was tested against a local HTTP server (tests/data/fetch_test.cpp); it never ran against the publishers'
@@ -117,17 +118,58 @@ fetch_cifar10() {
   mv "$work/cifar-10-batches-bin" "$cache/cifar10"
 }
 
-[ $# -gt 0 ] || set -- mnist fashion_mnist cifar10
+# fetch_table FILE SHA256 ADDRESS: a table of trained architectures, under our name for it.
+fetch_table() {
+  target=$cache/nasbench/$1
+  mkdir -p "$cache/nasbench" || return 1
+  if [ "$(sha256sum "$target" 2>/dev/null | cut -d ' ' -f 1)" = "$2" ]; then
+    say "nasbench: $1 is there"
+    return 0
+  fi
+  say "nasbench: fetching $1"
+  address=$3
+  [ -z "${TENON_MIRROR:-}" ] || address=$TENON_MIRROR/nasbench/$1
+  if ! download "$work/$1" "$address"; then
+    complain "nasbench: $1 could not be fetched"
+    return 1
+  fi
+  got=$(sha256sum "$work/$1" | cut -d ' ' -f 1)
+  if [ "$got" != "$2" ]; then
+    complain "nasbench: $1: expected sha256 $2, got $got"
+    return 1
+  fi
+  mv "$work/$1" "$target"
+}
+
+fetch_nasbench() {
+  raw=https://raw.githubusercontent.com
+  metrics=$raw/NiccoloCavagnero/FreeREA/9c2a726cd3adf526c43ae52a515a8fc5ea927fe7/cached_metrics
+  macro=$raw/xiusu/NAS-Bench-Macro/61a2bfc2ca0dce04d0997e6cf498047c27d6acf2/data
+  fetch_table nasbench101_accuracies.pkl.gz 84bcca117040f6f499e81743baee1ffaa3865f014bc7489fb1833dc06905f55e \
+    $metrics/nasbench101/cifar10/accuracies.pkl.gz &&
+    fetch_table nasbench101_params.pkl.gz 1b312e23917a312c6fc6f356e579ba1166870e6671f7cb1c093685a2558a1e6a \
+      $metrics/nasbench101/cifar10/params.pkl.gz &&
+    fetch_table nasbench_macro_cifar10.json 686dee8363cc21cca8c1f321ad5749454f2d9b9ca5972682e137e539bc522297 \
+      $macro/nas-bench-macro_cifar10.json &&
+    fetch_table nasbench201_cifar10.csv a41e06dbbd097df080ee6eb3eb8c6a92d589a0f53d51d66147155fcddbcacd2d \
+      $metrics/nats/cifar10/accuracies.csv &&
+    fetch_table nasbench201_cifar100.csv f6487d29eb75cfa40dd1741d7d77f36e935828613576f8ea2d838482f1e10169 \
+      $metrics/nats/cifar100/accuracies.csv &&
+    fetch_table nasbench201_ImageNet16-120.csv b2c6c6b30cb9dd429106cdca913bf908680a4dc1d53199e062aa1ffae1a9bf9a \
+      $metrics/nats/ImageNet16-120/accuracies.csv
+}
+
+[ $# -gt 0 ] || set -- mnist fashion_mnist cifar10 nasbench
 for name; do
   case $name in
-    mnist | fashion_mnist | cifar10) ;;
+    mnist | fashion_mnist | cifar10 | nasbench) ;;
     *)
-      complain "expected mnist, fashion_mnist or cifar10, got '$name'"
+      complain "expected mnist, fashion_mnist, cifar10 or nasbench, got '$name'"
       exit 2
       ;;
   esac
 done
-for tool in curl gzip md5sum tar; do
+for tool in curl gzip md5sum sha256sum tar; do
   if ! command -v $tool >/dev/null; then
     complain "expected the program $tool: apt install curl gzip coreutils tar"
     exit 1

@@ -97,6 +97,34 @@ TEST_CASE("fetch: what is cut, wrong or missing is an error and leaves nothing")
   CHECK(contains(output, "got 'imagenet'"));
 }
 
+TEST_CASE("fetch: the tables of trained architectures") {
+  fs::path published;
+  if (const char* data = std::getenv("TENON_DATA")) published = fs::path(data) / "nasbench";
+  if (!fs::exists(published / "nasbench101_accuracies.pkl.gz")) {
+    MESSAGE("NOT TESTED: no nasbench101_accuracies.pkl.gz in $TENON_DATA/nasbench");
+    return;
+  }
+  TemporaryFolder folder;
+  fs::create_directory_symlink(published, folder.file("nasbench"));
+  HttpServer server(folder.path());
+  const fs::path cache = folder.file("cache");
+  std::string output;
+  CHECK_MESSAGE(fetch("nasbench", cache, server.address(), output) == 0, output);
+  CHECK(server.requests() == 6);
+  CHECK(files_below(cache) == 6);
+  fs::resize_file(cache / "nasbench/nasbench_macro_cifar10.json", 1000);
+  CHECK(fetch("nasbench", cache, server.address(), output) == 0);
+  CHECK(server.requests() == 7);
+
+  fs::remove(folder.file("nasbench"));
+  fs::create_directory(folder.file("nasbench"));
+  std::ofstream(folder.file("nasbench/nasbench_macro_cifar10.json"), std::ios::binary) << "{}";
+  fs::remove(cache / "nasbench/nasbench_macro_cifar10.json");
+  CHECK(fetch("nasbench", cache, server.address(), output) == 1);
+  CHECK(contains(output, "nasbench_macro_cifar10.json: expected sha256 686dee83"));
+  CHECK(files_below(cache) == 5);
+}
+
 TEST_CASE("fetch: a connection that breaks off") {
   TemporaryFolder folder;
   fs::create_directory(folder.file("mnist"));

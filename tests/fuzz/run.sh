@@ -36,7 +36,7 @@ libraries=(-lpng -ljpeg -lz)
 # The library as far as the readers need it.
 sources=(core/{allocator,atomic_file,device,error,json,memory_trace,pool,shape,sparse,tensor}.cpp core/ops/elementwise.cpp tests/fuzz/one_thread.cpp
   core/cpu/elementwise_*.cpp cuda/runtime/device_runtime.cpp
-  data/{cifar,folders,idx,image,jpeg,npy,npz,planetoid,png,reader,safetensors}.cpp)
+  data/{cifar,folders,idx,image,jpeg,nasbench,npy,npz,planetoid,png,reader,safetensors}.cpp)
 
 compile() { # SOURCE: into its object, unless that is newer than everything it was made of
   local object=$out/$1.o

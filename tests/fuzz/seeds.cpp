@@ -7,6 +7,7 @@
 #include "data/image.h"
 #include "data/npy.h"
 #include "data/safetensors.h"
+#include "tests/data/nasbench_files.h"
 #include "tests/data/pictures.h"
 #include "tests/temporary_folder.h"
 
@@ -63,5 +64,8 @@ int main(int argc, char** argv) {
   const std::string nul(1, '\0');
   write_all(folder / "planetoid", {"4 6 5\n0 3\n\n5\n1 2\n" + nul + "1\n0\n1\n2\n" + nul +
                                    "4 3\n0 1\n0 3\n2 3\n" + nul + "train 0 2\nval 3\ntest 1\n"});
+  write_all(folder / "nasbench",
+            {"p" + nasbench101_pickle({0.5, 0.25, 1}, 1), "p" + gzip(nasbench101_pickle({3, 2}, 3)),
+             "c" + (kTwelveEpochs + nul) + kFull, std::string("m") + kMacro});
   write_all(folder / "json", {R"({"a":[1,-2.5e3,true,null,"\u00e4\n"],"b":{}})", "[]", "0"});
 }
