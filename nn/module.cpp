@@ -97,6 +97,24 @@ Module& Module::at(const std::string& name) {
   fail(kind(), ": at: has no module '", name, "'");
 }
 
+void Module::replace(const std::string& name, std::shared_ptr<Module> by) {
+  const size_t dot = name.rfind('.');
+  Module& parent = dot == std::string::npos ? *this : at(name.substr(0, dot));
+  const std::string last = dot == std::string::npos ? name : name.substr(dot + 1);
+  TENON_CHECK(by != nullptr, kind(), ": replace: the module for '", name, "' is null");
+  for (auto& [child, module] : parent.children_) {
+    if (child != last) continue;
+    parent.on_replace(last, by);
+    module = std::move(by);
+    return;
+  }
+  fail(kind(), ": replace: has no module '", name, "'");
+}
+
+void Module::on_replace(const std::string& name, const std::shared_ptr<Module>&) {
+  fail(kind(), ": replace: takes no other module for its '", name, "'");
+}
+
 // ---- modes, places ----------------------------------------------------------------------------------
 
 void Module::train(bool on) {

@@ -74,6 +74,9 @@ class Module {
   int64_t parameter_count() const;
   /// The module of that path ("stage1.0"). Throws Error if there is none.
   Module& at(const std::string& name);
+  /// Puts another module in the place of the one at that path, under its name. Throws Error if there is none, or if the
+  /// module above it does not take another one.
+  void replace(const std::string& name, std::shared_ptr<Module> by);
 
   // ---- modes, places --------------------------------------------------------------------------------
   /// Training mode is the initial one; batch norm and dropout behave differently in evaluation mode.
@@ -108,6 +111,10 @@ class Module {
     register_module(name, module);
     return module;
   }
+
+  /// Called before submodule `name` is exchanged for `by`: who keeps handles of its own exchanges them, or throws Error, as
+  /// is the default.
+  virtual void on_replace(const std::string& name, const std::shared_ptr<Module>& by);
 
  private:
   void check_name(const std::string& name) const;

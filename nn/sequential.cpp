@@ -11,6 +11,11 @@ Sequential& Sequential::add(const std::string& name, std::shared_ptr<Module> mod
   return *this;
 }
 
+void Sequential::on_replace(const std::string& name, const std::shared_ptr<Module>& by) {
+  for (auto& [own, module] : chain_)
+    if (own == name) module = by;
+}
+
 Variable Sequential::forward(const Variable& x) {
   Variable y = x;
   for (const auto& [name, module] : chain_) {

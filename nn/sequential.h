@@ -25,6 +25,9 @@ class Sequential : public Module {
   /// Shared, to put a layer into another chain.
   const std::shared_ptr<Module>& share(size_t i) const { return chain_.at(i).second; }
 
+ protected:
+  void on_replace(const std::string& name, const std::shared_ptr<Module>& by) override;
+
  private:
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> chain_;
 };

@@ -51,6 +51,15 @@ void ResidualBlock::add(int64_t in, int64_t out, int64_t kernel, int64_t stride,
   norms_.push_back(add_module("bn" + number, std::make_shared<BatchNorm2d>(out)));
 }
 
+void ResidualBlock::on_replace(const std::string& name, const std::shared_ptr<Module>& by) {
+  for (size_t i = 0; i < convs_.size(); ++i) {
+    if (name != concat("conv", i + 1)) continue;
+    convs_[i] = by;
+    return;
+  }
+  Module::on_replace(name, by);
+}
+
 Variable ResidualBlock::forward(const Variable& x) {
   Variable y = x;
   for (size_t i = 0; i + 1 < convs_.size(); ++i) y = norms_[i]->forward_relu(convs_[i]->forward(y));

@@ -32,7 +32,8 @@ struct ResNetOptions {
 };
 
 /// relu(body(x) + shortcut(x)). Submodules conv1, bn1, conv2, bn2 (a bottleneck also conv3, bn3), and, where
-/// the shape changes, the shortcut `downsample`: a 1x1 convolution of the block's stride with batch norm.
+/// the shape changes, the shortcut `downsample`: a 1x1 convolution of the block's stride with batch norm. The
+/// convolutions may be replaced by other modules.
 class ResidualBlock : public Module {
  public:
   /// basic: 3x3 of the stride, 3x3. bottleneck: 1x1, 3x3 of the stride, 1x1 to 4 * width.
@@ -41,15 +42,18 @@ class ResidualBlock : public Module {
   const char* kind() const override { return "ResidualBlock"; }
   Shape walk(const Shape& input, LayerUses& uses) const override;
 
-  int64_t out_channels() const { return convs_.back()->out_channels(); }
-  const std::vector<std::shared_ptr<Conv2d>>& convs() const { return convs_; }
+  /// The body's convolutions, each followed by its norm.
+  const std::vector<std::shared_ptr<Module>>& convs() const { return convs_; }
   const std::vector<std::shared_ptr<BatchNorm2d>>& norms() const { return norms_; }
   /// Null for the identity.
   const std::shared_ptr<Sequential>& downsample() const { return downsample_; }
 
+ protected:
+  void on_replace(const std::string& name, const std::shared_ptr<Module>& by) override;
+
  private:
   void add(int64_t in, int64_t out, int64_t kernel, int64_t stride, ConvInit init, Generator& generator);
-  std::vector<std::shared_ptr<Conv2d>> convs_;
+  std::vector<std::shared_ptr<Module>> convs_;
   std::vector<std::shared_ptr<BatchNorm2d>> norms_;
   std::shared_ptr<Sequential> downsample_;
 };

@@ -26,9 +26,9 @@ std::string stage_file(const experiment::ArmRun& arm, const std::string& stage) 
   return (arm.folder() / (stage + ".safetensors")).string();
 }
 
-Json accuracies(Module& net, const Problem& problem) {
-  return Json::object(
-      {{"validation", accuracy(net, problem.validation)}, {"test", accuracy(net, problem.test)}});
+Json accuracies(Module& net, const experiment::ImageProblem& problem) {
+  return Json::object({{"validation", experiment::accuracy(net, problem.validation)},
+                       {"test", experiment::accuracy(net, problem.test)}});
 }
 
 // The stages of one pair, and what they leave.
@@ -98,21 +98,17 @@ class Pair {
 
   void dense() {
     auto net = placed(make_network(recipe_.network, arm_.seed()));
-    runner_.run(
-        {.name = "dense", .epochs = epochs_.dense, .penalty = {}, .begin_epoch = {}, .extra_loss = {}}, *net);
+    runner_.run(make_stage("dense", epochs_.dense, *net), *net);
     result_["final"] = accuracies(*net, *plan_.problem);
   }
 
   void penalty() {
     auto net = dense_start();
-    runner_.run({.name = "penalty",
-                 .epochs = epochs_.penalty,
-                 .weight_decay = recipe_.weight_decay,
-                 .penalty = recipe_.penalty,
-                 .keep_best = false,  // nothing is small yet when validation accuracy peaks
-                 .begin_epoch = {},
-                 .extra_loss = {}},
-                *net);
+    // Its end, not its best epoch: nothing is small yet when validation accuracy peaks.
+    runner_.run(
+        make_stage("penalty", epochs_.penalty, *net,
+                   {.weight_decay = recipe_.weight_decay, .penalty = recipe_.penalty, .keep_best = false}),
+        *net);
     result_["before"] = accuracies(*net, *plan_.problem);
     const State before = clone_state(net->state());
     for (double point : recipe_.points) {
@@ -148,16 +144,12 @@ class Pair {
     gated.load_state(start);
     const double strength = recipe_.penalty.lambda / static_cast<double>(plan_.problem->train.size());
     const auto seed = static_cast<uint64_t>(arm_.seed());
-    runner_.run({.name = "penalty",
-                 .epochs = epochs_.penalty,
-                 .penalty = {},
-                 .keep_best = false,
-                 .begin_epoch =
-                     [&](int64_t epoch) {
-                       gated.set_noise(Generator(seed, kNoiseStream + static_cast<uint64_t>(epoch)));
-                     },
-                 .extra_loss = [&] { return gated.expected_weights() * strength; }},
-                gated);
+    experiment::Stage stage = make_stage("penalty", epochs_.penalty, gated, {.keep_best = false});
+    stage.begin_epoch = [&](int64_t epoch) {
+      gated.set_noise(Generator(seed, kNoiseStream + static_cast<uint64_t>(epoch)));
+    };
+    stage.extra_loss = [&] { return gated.expected_weights() * strength; };
+    runner_.run(stage, gated);
     net->load_state(gated.folded());
     result_["before"] = accuracies(*net, *plan_.problem);
     cut_and_finetune(*net, {.fixed = std::numeric_limits<float>::min()}, recipe_.points.front());
@@ -171,30 +163,18 @@ class Pair {
         auto dense = dense_start();
         masks = random_masks(*net, cut(*dense, cut_to_density(*dense, point)), arm_.seed());
       }
-      runner_.run({.name = point_stage(recipe_, point),
-                   .epochs = epochs_.dense + epochs_.penalty + epochs_.finetune,
-                   .penalty = {},
-                   .begin_epoch = {},
-                   .extra_loss = {}},
-                  *net, &masks);
+      const int64_t epochs = epochs_.dense + epochs_.penalty + epochs_.finetune;
+      runner_.run(make_stage(point_stage(recipe_, point), epochs, *net, {.masks = &masks}), *net);
       add_point(point, Json(), *net);
     }
   }
 
   void cut_and_finetune(Module& net, const CutRule& rule, double point) {
     const Masks masks = cut(net, rule);
-    {
-      NoGrad no_grad;
-      masks.apply();
-    }
+    const experiment::Stage stage = make_stage(point_stage(recipe_, point), epochs_.finetune, net,
+                                               {.weight_decay = kFinetuneDecay, .masks = &masks});
     const Json after_cut = accuracies(net, *plan_.problem);
-    runner_.run({.name = point_stage(recipe_, point),
-                 .epochs = epochs_.finetune,
-                 .weight_decay = kFinetuneDecay,
-                 .penalty = {},
-                 .begin_epoch = {},
-                 .extra_loss = {}},
-                net, &masks);
+    runner_.run(stage, net);
     add_point(point, after_cut, net);
   }
 
@@ -207,7 +187,7 @@ class Pair {
   const Recipe& recipe_;
   experiment::ArmRun& arm_;
   Epochs epochs_;
-  StageRunner runner_;
+  experiment::StageRunner runner_;
   Json result_;
 };
 

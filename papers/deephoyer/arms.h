@@ -6,8 +6,8 @@
 
 #include "nn/compress/mask.h"
 #include "nn/sequential.h"
-#include "papers/deephoyer/problem.h"
 #include "papers/deephoyer/recipes.h"
+#include "papers/experiment/images.h"
 #include "papers/experiment/run_folder.h"
 
 namespace tenon::deephoyer {
@@ -36,7 +36,7 @@ Masks random_masks(const Module& net, const Masks& like, int64_t seed);
 
 /// What is shared by all pairs of a run.
 struct Plan {
-  const Problem* problem = nullptr;
+  const experiment::ImageProblem* problem = nullptr;
   experiment::RunFolder* folder = nullptr;
   experiment::Scale scale = experiment::Scale::kScaled;
   std::ostream* out = nullptr;    ///< progress

@@ -31,7 +31,7 @@ int run(experiment::Options options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   add_dense_arms(options);
   experiment::RunFolder folder(options.out, experiment::identity_json(options), options.resume);
-  const deephoyer::Problem problem =
+  const experiment::ImageProblem problem =
       deephoyer::load_problem(options.data, options.scale == experiment::Scale::kSmoke);
   std::cout << problem.description << std::endl;
   const deephoyer::Plan plan{&problem, &folder, options.scale, &std::cout, device, options.memory};
@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
     }
     const experiment::InterruptGuard guard;
     return run(*outcome.options);
-  } catch (const deephoyer::Interrupted& stop) {
+  } catch (const experiment::Interrupted& stop) {
     std::cout << stop.what() << "; --resume goes on from there\n";
     return 130;
   } catch (const Error& error) {

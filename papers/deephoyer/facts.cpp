@@ -110,7 +110,7 @@ PointFacts point_facts(const Plan& plan, const Recipe& recipe, int64_t seed, con
     if (recipe.penalty.kind == PenaltyKind::hoyer_square) {
       NoGrad no_grad;
       cut(*dense, cut_to_density(*dense, f.density())).apply();
-      f.magnitude_cut_test = accuracy(*dense, plan.problem->test);
+      f.magnitude_cut_test = experiment::accuracy(*dense, plan.problem->test);
     }
   }
   return f;

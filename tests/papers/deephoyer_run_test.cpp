@@ -39,15 +39,15 @@ Dataset patterns(int64_t count, uint64_t stream) {
   return set;
 }
 
-Labelled labelled(const Dataset& set) {
-  Labelled out{Tensor::empty(set.images.shape()), set.labels};
+experiment::Labelled labelled(const Dataset& set) {
+  experiment::Labelled out{Tensor::empty(set.images.shape()), set.labels};
   bytes_to_unit(set.images.data<uint8_t>(), set.images.numel(), out.images.data<float>());
   return out;
 }
 
-Problem made_up_problem() {
+experiment::ImageProblem made_up_problem() {
   const Dataset train = patterns(1000, 1);
-  Problem problem;
+  experiment::ImageProblem problem;
   problem.name = problem.description = "made-up patterns";
   problem.source = std::make_shared<TensorSource>(train.images, train.labels);
   for (int64_t i = 0; i < 1000; ++i) problem.train.push_back(i);
@@ -64,7 +64,7 @@ void run_in(const std::filesystem::path& path, int threads) {
   set_num_threads(threads);
   std::ostringstream progress;
   experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
-  const Problem problem = made_up_problem();
+  const experiment::ImageProblem problem = made_up_problem();
   const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress, Device::cpu()};
   for (const char* arm : kArms) run_arm(plan, recipe_of(arm), 1);
   set_num_threads(before);
@@ -140,7 +140,7 @@ TEST_CASE("deephoyer: on the CUDA device the arms take the same course as on the
     return;
   }
   const test::TemporaryFolder temporary;
-  Problem problem = made_up_problem();
+  experiment::ImageProblem problem = made_up_problem();
   problem.train.resize(100);
   std::vector<double> losses[2];
   for (Device device : {Device::cpu(), Device::cuda()}) {
@@ -156,13 +156,6 @@ TEST_CASE("deephoyer: on the CUDA device the arms take the same course as on the
   CHECK(losses[0].size() > 5);
   for (size_t i = 0; i < losses[0].size(); ++i)
     CHECK(losses[1][i] == doctest::Approx(losses[0][i]).epsilon(1e-3));
-}
-
-TEST_CASE("deephoyer: learning rates fall exponentially from the first to the last epoch") {
-  const Stage stage{.name = "s", .epochs = 5, .penalty = {}, .begin_epoch = {}, .extra_loss = {}};
-  CHECK(lr_of(stage, 0) == doctest::Approx(1e-3));
-  CHECK(lr_of(stage, 2) == doctest::Approx(std::sqrt(1e-7)));
-  CHECK(lr_of(stage, 4) == doctest::Approx(1e-4));
 }
 
 TEST_CASE("deephoyer: masked weights stay zero through finetuning, and what was learned stays") {
@@ -182,7 +175,7 @@ TEST_CASE("deephoyer: masked weights stay zero through finetuning, and what was 
     for (size_t j = 0; j < w.size(); ++j)
       if (keep[j] == 0) REQUIRE(w[j] == 0);
   }
-  CHECK(accuracy(*after, made_up_problem().test) > 0.8);
+  CHECK(experiment::accuracy(*after, made_up_problem().test) > 0.8);
   CHECK_THROWS_WITH_AS(load_stage(folder, recipe, 2, "penalty", *before), doctest::Contains("seed 2"), Error);
 }
 

@@ -1,0 +1,182 @@
+#include "papers/experiment/training.h"
+
+#include <cmath>
+#include <filesystem>
+
+#include "autograd/ops/elementwise.h"
+#include "nn/loss.h"
+#include "nn/schedule.h"
+#include "papers/experiment/interrupt.h"
+#include "papers/experiment/memory.h"
+
+namespace tenon::experiment {
+namespace {
+
+// The best epoch so far, as it is kept through a break.
+struct Best {
+  double accuracy = -1;
+  int64_t epoch = 0;
+  State model;
+};
+
+void save(const std::string& path, const Stage& stage, const Module& net, const Optimizer& optimizer,
+          const Best& best, int64_t epoch) {
+  Checkpoint out;
+  out.put("stage", stage.name);
+  out.put("epoch", epoch);
+  out.put("model", net.state());
+  out.put("optimizer", optimizer.state());
+  if (const State hooks = stage.hook_state ? stage.hook_state() : State(); !hooks.empty())
+    out.put("hooks", hooks);
+  if (!best.model.empty()) {
+    out.put("best", best.model);
+    out.put("best_accuracy", best.accuracy);
+    out.put("best_epoch", best.epoch);
+  }
+  out.save(path);
+}
+
+// The epoch of a checkpoint of this stage, its contents taken over; 0 if there is none.
+int64_t resume(const std::string& path, const Stage& stage, Module& net, Optimizer& optimizer, Best& best) {
+  if (!std::filesystem::exists(path)) return 0;
+  const Checkpoint in = Checkpoint::load(path);
+  if (in.text("stage") != stage.name) return 0;  // of a stage that is finished
+  net.load_state(in.state("model"));
+  optimizer.load_state(in.state("optimizer"));
+  if (in.has("best_epoch")) best = {in.real("best_accuracy"), in.integer("best_epoch"), in.state("best")};
+  if (stage.load_hook_state && stage.hook_state) {
+    const bool kept = in.has("hooks");
+    stage.load_hook_state(kept ? in.state("hooks") : State());
+  }
+  return in.integer("epoch");
+}
+
+}  // namespace
+
+LearningRate exponential_rate(double first, double last, int64_t epochs) {
+  return [=](int64_t epoch) {
+    if (epochs <= 1) return first;
+    const double part = static_cast<double>(epoch) / static_cast<double>(epochs - 1);
+    return first * std::pow(last / first, part);
+  };
+}
+
+LearningRate stepped_rate(double rate, std::vector<int64_t> milestones) {
+  return
+      [rate, factor = multi_step(std::move(milestones), 0.1)](int64_t epoch) { return rate * factor(epoch); };
+}
+
+StageRunner::StageRunner(const ImageProblem& problem, ArmRun& arm, int64_t total_epochs, std::ostream& out,
+                         bool memory)
+    : problem_(problem),
+      arm_(arm),
+      out_(out),
+      memory_(memory),
+      progress_(out, concat(arm.name(), " seed ", arm.seed()), total_epochs,
+                {.terminal = is_terminal(1), .interval = 30, .already_done = 0, .clock = {}}) {}
+
+void StageRunner::run(const Stage& stage, Module& net) {
+  if (!std::filesystem::exists(file(stage.name)))
+    train(stage, net);
+  else
+    epochs_done_ += stage.epochs;
+  net.load_state(Checkpoint::load(file(stage.name)).state("model"));
+}
+
+void StageRunner::train(const Stage& stage, Module& net) {
+  const std::unique_ptr<Optimizer> optimizer = stage.make_optimizer(net);
+  DataLoader loader(problem_.source, problem_.train,
+                    {.batch_size = stage.batch,
+                     .shuffle = true,
+                     .drop_last = false,
+                     .seed = static_cast<uint64_t>(arm_.seed()),
+                     .prefetch = 0,
+                     .augment = problem_.augment});
+  Best best;
+  int64_t epoch = resume(file("checkpoint"), stage, net, *optimizer, best);
+  if (!log_rewound_) arm_.rewind_log(epochs_done_ + epoch);
+  log_rewound_ = true;
+  const int64_t first = epochs_done_;
+  epochs_done_ += epoch;
+  while (epoch < stage.epochs) {
+    loader.seek({first + epoch, 0});
+    const double lr = stage.lr(epoch);
+    optimizer->set_lr(lr);
+    if (stage.begin_epoch) stage.begin_epoch(epoch);
+    const double loss = train_epoch(stage, net, *optimizer, loader, epoch * loader.batches_per_epoch());
+    const double validation = accuracy(net, problem_.validation);
+    ++epoch;
+    ++epochs_done_;
+    if (stage.keep_best && validation > best.accuracy) best = {validation, epoch, clone_state(net.state())};
+    Json line = Json::object({{"epoch", epochs_done_},
+                              {"stage", stage.name},
+                              {"stage_epoch", epoch},
+                              {"lr", lr},
+                              {"loss", loss},
+                              {"validation", validation}});
+    const Json facts = stage.epoch_facts ? stage.epoch_facts() : Json::object();
+    for (const JsonMember& fact : facts.members()) line[fact.key] = fact.value;
+    arm_.log(line);
+    save(file("checkpoint"), stage, net, *optimizer, best, epoch);
+    progress_.update(epochs_done_, concat(stage.name, " ", epoch, "/", stage.epochs, "  loss ", loss,
+                                          "  validation ", 100 * validation, " %"));
+    if (!stage.keep_best) best = {validation, epoch, {}};
+  }
+  Checkpoint out;
+  out.put("model", best.model.empty() ? net.state() : best.model);
+  out.put("validation", best.accuracy);
+  out.put("epoch", best.epoch);
+  out.save(file(stage.name));
+}
+
+double StageRunner::train_epoch(const Stage& stage, Module& net, Optimizer& optimizer, DataLoader& loader,
+                                int64_t first_step) {
+  net.train();
+  double total = 0;
+  int64_t step = first_step;
+  for (Batch batch; loader.next(batch); ++step) {
+    if (stop_requested())
+      throw Interrupted(
+          concat(arm_.name(), ", seed ", arm_.seed(), ": stopped after ", epochs_done_, " epochs"));
+    const auto run = [&] {
+      total += train_step(stage, net, optimizer, batch, step) * static_cast<double>(batch.labels.numel());
+    };
+    // The second step is like all that follow: the first makes the optimiser's state.
+    if (memory_ && step == first_step + 1 && stage.name != traced_stage_)
+      trace_step(stage, net, optimizer, run);
+    else
+      run();
+  }
+  return total / static_cast<double>(loader.size());
+}
+
+void StageRunner::trace_step(const Stage& stage, Module& net, const Optimizer& optimizer,
+                             const std::function<void()>& step) {
+  const MemoryTrace trace(net.device());
+  step();
+  traced_stage_ = stage.name;
+  Table table = memory_table(trace.peak(), net, optimizer);
+  table.title = concat(arm_.name(), ", ", stage.name, ": memory at the peak of a step");
+  out_ << '\n' << to_text(table) << std::flush;
+}
+
+double StageRunner::train_step(const Stage& stage, Module& net, Optimizer& optimizer, const Batch& batch,
+                               int64_t step) {
+  optimizer.zero_grad();
+  if (stage.begin_step) {
+    NoGrad no_grad;
+    stage.begin_step(step);
+  }
+  const Batch here = batch.to(net.device());
+  Variable loss = cross_entropy(net(Variable(here.images)), here.labels);
+  const double value = loss.item();
+  if (stage.extra_loss) loss = loss + stage.extra_loss();
+  backward(loss);
+  NoGrad no_grad;
+  if (stage.after_backward) stage.after_backward(step);
+  optimizer.step();
+  if (stage.after_step) stage.after_step(step);
+  return value;
+}
+
+}  // namespace tenon::experiment

@@ -1,0 +1,93 @@
+// Stages of training: epochs of an optimiser over labelled images, checkpointed at every epoch, so that a killed run
+// goes on to the same bits. What is particular to a method hangs on the hooks of a stage.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "data/loader.h"
+#include "nn/checkpoint.h"
+#include "nn/optim.h"
+#include "papers/experiment/images.h"
+#include "papers/experiment/progress.h"
+#include "papers/experiment/run_folder.h"
+
+namespace tenon::experiment {
+
+/// Thrown between two steps when the user asked to stop; what was finished is on disk.
+class Interrupted : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Learning rate of epoch e, from 0.
+using LearningRate = std::function<double(int64_t epoch)>;
+/// `first` at the first of `epochs`, `last` at the last, exponential in between.
+LearningRate exponential_rate(double first, double last, int64_t epochs);
+/// `rate`, times 0.1 from each of these epochs on: with `milestones` {82, 123}, epoch 82 is the first of 0.1 `rate`.
+LearningRate stepped_rate(double rate, std::vector<int64_t> milestones);
+
+struct Stage {
+  std::string name;  ///< "dense", "finetune-0.03"; also the name of its file
+  int64_t epochs = 0;
+  LearningRate lr;
+  /// Made anew for every stage.
+  std::function<std::unique_ptr<Optimizer>(const Module& net)> make_optimizer;
+  int64_t batch = 100;
+  /// The result is the epoch of the best validation accuracy (the first of equals) instead of the last one.
+  bool keep_best = false;
+
+  // Hooks; each may be empty. `step` counts the steps of the stage from 0.
+  std::function<void(int64_t epoch)> begin_epoch;    ///< sets up what is random in the network
+  std::function<void(int64_t step)> begin_step;      ///< before the forward, without recording
+  std::function<Variable()> extra_loss;              ///< added to the loss of every batch
+  std::function<void(int64_t step)> after_backward;  ///< gradients are there; without recording
+  std::function<void(int64_t step)> after_step;      ///< without recording
+  std::function<Json()> epoch_facts;  ///< members appended to the epoch's line of the log: an object
+  /// What hooks keep from step to step goes into the checkpoint, and comes back before the first step of a resumed stage.
+  /// An empty state is not written.
+  std::function<State()> hook_state;
+  std::function<void(const State&)> load_hook_state;
+};
+
+/// Runs the stages of one (arm, seed) pair one after another. A finished stage left its weights in
+/// `<folder>/<stage>.safetensors` and is not run again; an unfinished one goes on from
+/// `checkpoint.safetensors`. Epochs are numbered through all stages, so that no two have the same order of images.
+class StageRunner {
+ public:
+  /// `total_epochs` of all stages, for the progress line, which goes to `out`; with `memory`, there goes also
+  /// what holds the memory at the peak of the second step of each stage.
+  StageRunner(const ImageProblem& problem, ArmRun& arm, int64_t total_epochs, std::ostream& out,
+              bool memory = false);
+
+  /// Trains `net` from its present weights and leaves it with the stage's result. Throws Interrupted, and Error on
+  /// unreadable or foreign files in the folder.
+  void run(const Stage& stage, Module& net);
+  /// Epochs of this pair that are done.
+  int64_t epochs_done() const { return epochs_done_; }
+
+ private:
+  void train(const Stage& stage, Module& net);
+  double train_epoch(const Stage& stage, Module& net, Optimizer& optimizer, DataLoader& loader,
+                     int64_t first_step);
+  double train_step(const Stage& stage, Module& net, Optimizer& optimizer, const Batch& batch, int64_t step);
+  void trace_step(const Stage& stage, Module& net, const Optimizer& optimizer,
+                  const std::function<void()>& step);
+  std::string file(const std::string& name) const {
+    return (arm_.folder() / (name + ".safetensors")).string();
+  }
+
+  const ImageProblem& problem_;
+  ArmRun& arm_;
+  std::ostream& out_;
+  bool memory_;
+  Progress progress_;
+  int64_t epochs_done_ = 0;
+  bool log_rewound_ = false;
+  std::string traced_stage_;  // whose memory was printed last
+};
+
+}  // namespace tenon::experiment
