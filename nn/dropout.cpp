@@ -4,8 +4,11 @@
 
 namespace tenon {
 
-Dropout::Dropout(double p, Generator& generator) : p_(p), generator_(&generator) {
+Dropout::Dropout(double p, Generator& generator) : generator_(&generator) { set_p(p); }
+
+void Dropout::set_p(double p) {
   TENON_CHECK(p >= 0 && p <= 1, "Dropout: p expects a number in [0, 1], got ", p);
+  p_ = p;
 }
 
 Variable Dropout::forward(const Variable& x) { return is_training() ? dropout(x, p_, *generator_) : x; }

@@ -11,6 +11,9 @@ class Dropout : public Module {
  public:
   /// 0 <= p <= 1. The generator, which must outlive the layer, is part of what a checkpoint has to hold.
   explicit Dropout(double p = 0.5, Generator& generator = default_generator());
+  double p() const { return p_; }
+  /// Between two forwards. 0 <= p <= 1.
+  void set_p(double p);
   Variable forward(const Variable& x) override;
   const char* kind() const override { return "Dropout"; }
   Shape walk(const Shape& input, LayerUses&) const override { return input; }

@@ -1,0 +1,10 @@
+// Host entry of the winner masks: device pointers, otherwise the contract of core/cpu/winners.h.
+#pragma once
+
+#include "core/cpu/winners.h"
+
+namespace tenon::cuda {
+
+void winners(const WinnersPlan& plan, DType dtype, void* y, uint8_t* mask, const void* x);
+
+}  // namespace tenon::cuda
