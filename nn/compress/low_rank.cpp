@@ -27,35 +27,6 @@ struct Extents {
   int64_t n, c, kh, kw;
 };
 
-struct PairOptions {
-  Dims first_kernel, second_kernel;
-  ConvOptions first, second;
-};
-
-PairOptions pair_options(LowRankScheme scheme, const Conv2d& conv) {
-  const ConvOptions& o = conv.options();
-  TENON_CHECK(o.groups == 1, "low_rank: expects a convolution without groups, got ", o.groups, " groups");
-  const Extents e(conv.weight.shape());
-  PairOptions pair;
-  switch (scheme) {
-    case LowRankScheme::channel:
-      pair.first_kernel = {e.kh, e.kw}, pair.first = o;
-      pair.second_kernel = {1, 1};
-      break;
-    case LowRankScheme::spatial:
-      pair.first_kernel = {e.kh, 1}, pair.second_kernel = {1, e.kw};
-      pair.first = {.stride = {o.stride[0], 1}, .padding = {o.padding[0], 0}, .dilation = {o.dilation[0], 1}};
-      pair.second = {
-          .stride = {1, o.stride[1]}, .padding = {0, o.padding[1]}, .dilation = {1, o.dilation[1]}};
-      break;
-    case LowRankScheme::decoupled:
-      pair.first_kernel = {1, 1};
-      pair.second_kernel = {e.kh, e.kw}, pair.second = o, pair.second.groups = e.n;
-      break;
-  }
-  return pair;
-}
-
 int64_t inner_channels(LowRankScheme scheme, int64_t n, int64_t rank) {
   return scheme == LowRankScheme::decoupled ? n * rank : rank;
 }
@@ -129,15 +100,9 @@ X product(const SvdOf<X>& f) {
 }
 
 template <class X>
-LowRankPairOf<X> low_rank_pair(LowRankScheme scheme, const SvdOf<X>& f, const Shape& weight) {
+LowRankPairOf<X> low_rank_halves(LowRankScheme scheme, const X& left, const X& right, const Shape& weight) {
   const Extents e(weight);
-  const Shape s = f.s.shape();
-  const int64_t k = s[s.rank() - 1];
-  TENON_CHECK(k >= 1, "low_rank_pair: expects a rank >= 1, got singular values ", s);
-  Shape row = s;
-  row.insert(row.rank() - 1, 1);
-  const X root = reshape(sqrt(abs(f.s)), row);
-  const X left = mul(f.u, root), right = mul(f.v, root);  // [.., rows, k], [.., cols, k]
+  const int64_t k = left.shape()[left.rank() - 1];
   switch (scheme) {
     case LowRankScheme::channel:
       return {reshape(transpose(right, 0, 1), {k, e.c, e.kh, e.kw}), reshape(left, {e.n, k, 1, 1})};
@@ -151,6 +116,17 @@ LowRankPairOf<X> low_rank_pair(LowRankScheme scheme, const SvdOf<X>& f, const Sh
   fail("low_rank: no such scheme");
 }
 
+template <class X>
+LowRankPairOf<X> low_rank_pair(LowRankScheme scheme, const SvdOf<X>& f, const Shape& weight) {
+  const Shape s = f.s.shape();
+  const int64_t k = s[s.rank() - 1];
+  TENON_CHECK(k >= 1, "low_rank_pair: expects a rank >= 1, got singular values ", s);
+  Shape row = s;
+  row.insert(row.rank() - 1, 1);
+  const X root = reshape(sqrt(abs(f.s)), row);
+  return low_rank_halves(scheme, mul(f.u, root), mul(f.v, root), weight);
+}
+
 template Tensor low_rank_matrix(LowRankScheme, const Tensor&);
 template Variable low_rank_matrix(LowRankScheme, const Variable&);
 template Tensor low_rank_weight(LowRankScheme, const Tensor&, const Shape&);
@@ -159,6 +135,33 @@ template Tensor product(const SvdOf<Tensor>&);
 template Variable product(const SvdOf<Variable>&);
 template LowRankPairOf<Tensor> low_rank_pair(LowRankScheme, const SvdOf<Tensor>&, const Shape&);
 template LowRankPairOf<Variable> low_rank_pair(LowRankScheme, const SvdOf<Variable>&, const Shape&);
+template LowRankPairOf<Tensor> low_rank_halves(LowRankScheme, const Tensor&, const Tensor&, const Shape&);
+template LowRankPairOf<Variable> low_rank_halves(LowRankScheme, const Variable&, const Variable&,
+                                                 const Shape&);
+
+LowRankOptions low_rank_options(LowRankScheme scheme, const Conv2d& conv) {
+  const ConvOptions& o = conv.options();
+  TENON_CHECK(o.groups == 1, "low_rank: expects a convolution without groups, got ", o.groups, " groups");
+  const Extents e(conv.weight.shape());
+  LowRankOptions pair;
+  switch (scheme) {
+    case LowRankScheme::channel:
+      pair.first_kernel = {e.kh, e.kw}, pair.first = o;
+      pair.second_kernel = {1, 1};
+      break;
+    case LowRankScheme::spatial:
+      pair.first_kernel = {e.kh, 1}, pair.second_kernel = {1, e.kw};
+      pair.first = {.stride = {o.stride[0], 1}, .padding = {o.padding[0], 0}, .dilation = {o.dilation[0], 1}};
+      pair.second = {
+          .stride = {1, o.stride[1]}, .padding = {0, o.padding[1]}, .dilation = {1, o.dilation[1]}};
+      break;
+    case LowRankScheme::decoupled:
+      pair.first_kernel = {1, 1};
+      pair.second_kernel = {e.kh, e.kw}, pair.second = o, pair.second.groups = e.n;
+      break;
+  }
+  return pair;
+}
 
 // ---- ranks ------------------------------------------------------------------------------------------------------------
 
@@ -230,7 +233,7 @@ LowRankConv2d::LowRankConv2d(LowRankScheme scheme, const Conv2d& conv, int64_t r
   TENON_CHECK(rank >= 1 && rank <= full_rank(scheme, conv.weight.shape()),
               "LowRankConv2d: expects a rank of 1 to ", full_rank(scheme, conv.weight.shape()), ", got ",
               rank);
-  const PairOptions o = pair_options(scheme, conv);
+  const LowRankOptions o = low_rank_options(scheme, conv);
   const int64_t inner = inner_channels(scheme, conv.out_channels(), rank);
   first_ = add_module("first", std::make_shared<Conv2d>(conv.in_channels(), inner, o.first_kernel, o.first,
                                                         Bias::no, generator));
@@ -250,7 +253,7 @@ int64_t rank_of_pair(LowRankScheme scheme, const Conv2d& conv, const LowRankPair
 
 LowRankConv2d::LowRankConv2d(LowRankScheme scheme, const Conv2d& conv, const LowRankPairOf<Tensor>& pair)
     : scheme_(scheme), rank_(rank_of_pair(scheme, conv, pair)) {
-  const PairOptions o = pair_options(scheme, conv);
+  const LowRankOptions o = low_rank_options(scheme, conv);
   const int64_t inner = inner_channels(scheme, conv.out_channels(), rank_);
   Generator unused(0);
   first_ = add_module("first", std::make_shared<Conv2d>(conv.in_channels(), inner, o.first_kernel, o.first,

@@ -48,6 +48,16 @@ struct LowRankPairOf {
 /// matrix, cut to any rank k >= 1: u [.., rows, k], s [.., k], v [.., cols, k].
 template <class X>
 LowRankPairOf<X> low_rank_pair(LowRankScheme scheme, const SvdOf<X>& factors, const Shape& weight);
+/// Pair whose product is low_rank_weight(left right^T): left [.., rows, k], right [.., cols, k]. Views where memory allows.
+template <class X>
+LowRankPairOf<X> low_rank_halves(LowRankScheme scheme, const X& left, const X& right, const Shape& weight);
+/// How the two convolutions are applied: stride, padding and dilation go to the half whose taps run along the axis.
+struct LowRankOptions {
+  Dims first_kernel, second_kernel;
+  ConvOptions first, second;
+};
+/// Throws Error if the convolution has groups.
+LowRankOptions low_rank_options(LowRankScheme scheme, const Conv2d& conv);
 
 // ---- ranks ------------------------------------------------------------------------------------------------------------
 
