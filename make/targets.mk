@@ -11,14 +11,16 @@ test: all
 	@$(if $(TEST),,$(MAKE) check-install)
 
 # ---- experiments ---------------------------------------------------------------------------------------------------
-# DATA, SEEDS, ARMS, SCALE, DEVICE, THREADS, OUT and RESUME=1 go to the program's options of the same names.
+# DATA, SEEDS, ARMS, SCALE, DEVICE, THREADS, OUT and RESUME=1 go to the program's options of the same names, ARGS as it is.
 EXPERIMENT_OPTIONS = --data $(DATA) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ARMS),--arms $(ARMS)) \
   $(if $(SCALE),--scale $(SCALE)) $(if $(DEVICE),--device $(DEVICE)) $(if $(THREADS),--threads $(THREADS)) \
-  $(if $(OUT),--out $(OUT)) $(if $(RESUME),--resume)
+  $(if $(OUT),--out $(OUT)) $(if $(RESUME),--resume) $(ARGS)
 PAPER_TARGETS := $(filter-out report_index,$(notdir $(PAPER_BIN)))
 
 .PHONY: $(PAPER_TARGETS)
 #: deephoyer | 45 min | the DeepHoyer paper on Fashion-MNIST (DATA=mnist, SEEDS=3, ARMS=all, SCALE=smoke|scaled|paper, RESUME=1)
+#: trp_workshop | 10 min | Trained Rank Pruning, workshop paper: three schemes on Fashion-MNIST (DATA=cifar10, ARGS="--network resnet32")
+#: trp_ijcai | 15 min | Trained Rank Pruning, IJCAI paper: four arms, the theorem, baselines (as above; ARGS="--shapes resnet18")
 $(PAPER_TARGETS): %: $(B)/bin/% | data-packages
 	@$< $(EXPERIMENT_OPTIONS)
 

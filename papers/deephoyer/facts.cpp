@@ -1,18 +1,17 @@
 #include "papers/deephoyer/facts.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <tuple>
 
 #include "core/ops/elementwise.h"
 #include "core/ops/reduce.h"
-#include "core/parallel.h"
 #include "nn/compress/accounting.h"
 #include "nn/compress/shrink.h"
 #include "nn/compress/sparse.h"
 #include "papers/deephoyer/training.h"
+#include "papers/experiment/timing.h"
 
 namespace tenon::deephoyer {
 namespace {
@@ -21,31 +20,10 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 const Shape kOneImage = {1, 1, 28, 28};
 constexpr int64_t kBatch = 128;
 
-double seconds_of_forward(Module& net, const Variable& x) {
-  const auto start = std::chrono::steady_clock::now();
-  net(x);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
-
-// Medians of alternating forwards of one batch, on one thread, in milliseconds.
+// Milliseconds of a forward of one batch.
 std::pair<double, double> time_both(Module& dense, Module& small, const Variable& x) {
-  constexpr int kWarm = 5, kRuns = 41;
-  const int threads = num_threads();
-  set_num_threads(1);
-  std::vector<double> dense_seconds, small_seconds;
-  for (int i = 0; i < kWarm + kRuns; ++i) {
-    const double a = seconds_of_forward(dense, x), b = seconds_of_forward(small, x);
-    if (i < kWarm) continue;
-    dense_seconds.push_back(a);
-    small_seconds.push_back(b);
-  }
-  set_num_threads(threads);
-  return {1e3 * median(dense_seconds), 1e3 * median(small_seconds)};
+  const std::vector<double> ms = experiment::median_ms({[&] { dense(x); }, [&] { small(x); }});
+  return {ms[0], ms[1]};
 }
 
 Variable first_images(const Tensor& images, int64_t count) {

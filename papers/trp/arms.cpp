@@ -77,8 +77,8 @@ class Pair {
 
  private:
   int64_t total_epochs() const {
-    const bool trains = recipe_.method == Method::dense || recipe_.method == Method::trp ||
-                        recipe_.method == Method::scratch;
+    const bool trains =
+        recipe_.method == Method::dense || recipe_.method == Method::trp || recipe_.method == Method::scratch;
     const auto points = std::max<int64_t>(1, static_cast<int64_t>(recipe_.speed_ups.size()));
     return trains ? plan_.schedule.epochs : points * plan_.schedule.finetune_epochs;
   }
@@ -161,7 +161,7 @@ class Pair {
   // Each target in words, with the multiply-accumulates that it allows.
   std::vector<std::pair<std::string, int64_t>> targets() const {
     if (!recipe_.like.empty())
-      return {{"as " + recipe_.like, first_point(result_of(recipe_.like)).at("macs").as_integer()}};
+      return {{"as-" + recipe_.like, first_point(result_of(recipe_.like)).at("macs").as_integer()}};
     std::vector<std::pair<std::string, int64_t>> out;
     const auto macs = static_cast<double>(result_.at("macs").as_integer());
     for (double speed_up : recipe_.speed_ups)
@@ -204,7 +204,6 @@ class Pair {
       if (!kept) continue;
       keep_filters(*net, *kept);
       Json point = point_of(name, *net);
-      point["filters"] = filters_json(*kept);
       finetune(*net, std::move(point));
     }
   }
@@ -228,7 +227,7 @@ class Pair {
     net->to(plan_.device);
     runner_.run(training(), *net);
     result_["dense"] = accuracies(*net);
-    Json point = point_of("as " + recipe_.like, *net);
+    Json point = point_of("as-" + recipe_.like, *net);
     point["ranks"] = ranks_json(ranks);
     result_["points"].push_back(std::move(point));
   }
@@ -274,9 +273,11 @@ std::shared_ptr<Sequential> point_network(const Plan& plan, const Recipe& recipe
         .decompose(*net, ranks_of(point.at("ranks")));
     return net;
   }
-  auto net = fresh_network(plan, seed);
+  // Those of the same number of multiply-accumulates are the same filters.
+  auto net = recipe.method == Method::filters ? trained_network(plan, recipe.start, seed)
+                                              : fresh_network(plan, seed);
   if (recipe.method == Method::filters) {
-    keep_filters(*net, filters_of(point.at("filters")));
+    keep_filters(*net, *filters_by_macs(*net, plan.problem->image, point.at("macs").as_integer()));
   } else {
     Generator generator(static_cast<uint64_t>(seed), kRankStream);
     decompose_fresh(*net, recipe.scheme, ranks_of(point.at("ranks")), generator);

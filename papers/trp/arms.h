@@ -17,13 +17,14 @@ struct Plan {
   Row row = Row::ijcai;
   const experiment::ImageProblem* problem = nullptr;
   experiment::RunFolder* folder = nullptr;
-  std::string network;    ///< a name that make_network knows
+  std::string network;  ///< a name that make_network knows
   Schedule schedule;
-  bool strided = false;   ///< decompose convolutions with a stride too
+  bool strided = false;  ///< decompose convolutions with a stride too
   NuclearSteps nuclear_steps = NuclearSteps::cached;
   std::ostream* out = nullptr;    ///< progress
   Device device = Device::cpu();  ///< where networks are trained; what they left is measured on the host
   bool memory = false;            ///< print what holds the memory at the peak of a step
+  int timed_runs = 51;            ///< of each forward whose time is told
 };
 
 /// How a TRP arm is decomposed in the end. What training left out of the low rank is an update's worth of noise, so values
@@ -32,7 +33,7 @@ struct Plan {
 std::vector<std::pair<std::string, RankRule>> final_rules(const Recipe& recipe);
 
 /// Trains the pair, or goes on with it, and returns what it measured (also in result.json): `dense` (accuracies of the
-/// dense network that is cut), `macs`, and for every point its `name`, the `ranks` (filters: the kept `filters`), the
+/// dense network that is cut), `macs`, and for every point its `name`, the `ranks` (of what is decomposed), the
 /// `macs`, and accuracies `cut` (decomposed, nothing trained since), `estimated` (trp: and batch norms' statistics
 /// estimated anew) and `final` (after finetuning, where there is any). A finished pair is only read. Throws Interrupted, and
 /// Error if an arm that it needs was not run.
@@ -43,6 +44,7 @@ std::shared_ptr<Sequential> fresh_network(const Plan& plan, int64_t seed);
 /// The network that a finished arm of method dense or trp left, in dense form, on the host.
 std::shared_ptr<Sequential> trained_network(const Plan& plan, const std::string& arm, int64_t seed);
 /// The network of one point of a finished pair, as it is judged: decomposed (or shrunk), finetuned if it was; on the host.
-std::shared_ptr<Sequential> point_network(const Plan& plan, const Recipe& recipe, int64_t seed, const Json& point);
+std::shared_ptr<Sequential> point_network(const Plan& plan, const Recipe& recipe, int64_t seed,
+                                          const Json& point);
 
 }  // namespace tenon::trp

@@ -79,19 +79,6 @@ void replace_weight(Sequential& net, const std::string& name, const Conv2d& conv
 
 }  // namespace
 
-Json filters_json(const Filters& filters) {
-  Json out = Json::object();
-  for (const auto& [name, kept] : filters) out[name] = Json::array_of(kept);
-  return out;
-}
-
-Filters filters_of(const Json& json) {
-  Filters out;
-  for (const JsonMember& member : json.members())
-    for (const Json& filter : member.value.items()) out[member.key].push_back(filter.as_integer());
-  return out;
-}
-
 std::optional<Filters> filters_by_macs(Sequential& net, const Shape& image, int64_t macs) {
   double low = 0, high = 1;  // shares: at `low` there is room enough
   if (macs_with(net, image, filters_at(net, low)) > macs) return std::nullopt;

@@ -7,15 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "core/json.h"
 #include "nn/sequential.h"
 
 namespace tenon::trp {
 
 /// Filters that stay, ascending, by the name of the convolution.
 using Filters = std::map<std::string, std::vector<int64_t>>;
-Json filters_json(const Filters& filters);
-Filters filters_of(const Json& json);
 
 /// The same share of each layer, the largest with which the convolutions need at most `macs` for one image [C, H, W];
 /// nothing if one filter a layer needs more.

@@ -38,10 +38,10 @@ Ranks ranks_of(const Json& json);
 /// A convolution that may be decomposed.
 struct Candidate {
   NamedConv layer;
-  Svd factors;    ///< the weight's matrix is u diag(s) v^T; rank k keeps the first k
-  Tensor values;  ///< by which a rank is chosen, descending: the singular values
+  Svd factors;                          ///< the weight's matrix is u diag(s) v^T; rank k keeps the first k
+  Tensor values;                        ///< by which a rank is chosen, descending: the singular values
   int64_t macs = 0, macs_per_rank = 0;  ///< of the convolution, and of a pair of rank 1
-  Tensor mean_response;                 ///< m, where u is a basis of responses (data_driven.h); else undefined
+  Tensor mean_response;  ///< m, where u is a basis of responses (data_driven.h); else undefined
 };
 
 /// All such convolutions of a network.

@@ -17,26 +17,56 @@ const char* short_name(LowRankScheme scheme) {
 class Arms {
  public:
   Arms() {
-    all_.push_back({.arm = "baseline", .label = "baseline", .method = Method::dense, .start = {}, .like = {}, .speed_ups = {}});
+    all_.push_back({.arm = "baseline",
+                    .label = "baseline",
+                    .method = Method::dense,
+                    .start = {},
+                    .like = {},
+                    .speed_ups = {}});
   }
 
   void nu(LowRankScheme scheme) {
-    add({.arm = concat("nu-", short_name(scheme)), .label = "Nu", .method = Method::dense, .scheme = scheme,
-         .lambda = kLambda, .start = {}, .like = {}, .speed_ups = {}});
+    add({.arm = concat("nu-", short_name(scheme)),
+         .label = "Nu",
+         .method = Method::dense,
+         .scheme = scheme,
+         .lambda = kLambda,
+         .start = {},
+         .like = {},
+         .speed_ups = {}});
   }
   std::string trp(LowRankScheme scheme, double energy, double lambda) {
     const std::string arm = concat(lambda > 0 ? "trp-nu-" : "trp-", short_name(scheme), "-", energy);
-    add({.arm = arm, .label = lambda > 0 ? "TRP+Nu" : "TRP", .method = Method::trp, .scheme = scheme,
-         .energy = energy, .lambda = lambda, .start = {}, .like = {}, .speed_ups = {}});
+    add({.arm = arm,
+         .label = lambda > 0 ? "TRP+Nu" : "TRP",
+         .method = Method::trp,
+         .scheme = scheme,
+         .energy = energy,
+         .lambda = lambda,
+         .start = {},
+         .like = {},
+         .speed_ups = {}});
     return arm;
   }
-  void cut(const char* name, const char* label, Method method, LowRankScheme scheme, const std::string& start) {
-    add({.arm = name, .label = label, .method = method, .scheme = scheme, .start = start, .like = {},
+  void cut(const char* name, const char* label, Method method, LowRankScheme scheme,
+           const std::string& start) {
+    add({.arm = name,
+         .label = label,
+         .method = method,
+         .scheme = scheme,
+         .start = start,
+         .like = {},
          .speed_ups = kSpeedUps});
   }
-  void like(const char* prefix, const char* label, Method method, LowRankScheme scheme, const std::string& trp) {
-    add({.arm = prefix + trp, .label = label, .method = method, .scheme = scheme,
-         .start = method == Method::scratch ? "" : "baseline", .like = trp, .speed_ups = {}});
+  void like(const char* prefix, const char* label, Method method, LowRankScheme scheme,
+            const std::string& trp) {
+    add({.arm = prefix + trp,
+         .label = label,
+         .method = method,
+         .scheme = scheme,
+         .start = method == Method::scratch ? "" : "baseline",
+         .like = trp,
+         .speed_ups = {}});
   }
 
   std::vector<Recipe> take() {
@@ -135,7 +165,8 @@ experiment::ExperimentSpec experiment_spec(Row row) {
   if (row == Row::workshop) {
     spec.name = "trp_workshop";
     spec.description =
-        "Trained Rank Pruning (Xu et al.; NeurIPS-EMC2 2019): convolutions cut to low rank while they train, under three "
+        "Trained Rank Pruning (Xu et al.; NeurIPS-EMC2 2019): convolutions cut to low rank while they train, "
+        "under three "
         "schemes, against the decomposition of a trained network.";
     spec.default_arms = {"baseline"};
     for (const char* scheme : {"channel", "spatial", "nd"})
@@ -144,14 +175,21 @@ experiment::ExperimentSpec experiment_spec(Row row) {
   } else {
     spec.name = "trp_ijcai";
     spec.description =
-        "TRP: Trained Rank Pruning for Efficient Deep Neural Networks (Xu et al.; IJCAI 2020): four arms under two schemes, "
+        "TRP: Trained Rank Pruning for Efficient Deep Neural Networks (Xu et al.; IJCAI 2020): four arms "
+        "under two schemes, "
         "the theorem on ranks checked as they train, and the baselines.";
-    spec.default_arms = {"baseline",          "nu-spatial",
-                         "trp-spatial-0.02",  "trp-nu-spatial-0.02",
-                         "trp-spatial-0.05",  "trp-channel-0.02",
-                         "basic-spatial",     "basic-nu-spatial",
-                         "basic-as-trp-spatial-0.02", "basic-as-trp-spatial-0.05",
-                         "basic-as-trp-channel-0.02", "scratch-trp-spatial-0.02"};
+    spec.default_arms = {"baseline",
+                         "nu-spatial",
+                         "trp-spatial-0.02",
+                         "trp-nu-spatial-0.02",
+                         "trp-spatial-0.05",
+                         "trp-channel-0.02",
+                         "basic-spatial",
+                         "basic-nu-spatial",
+                         "basic-as-trp-spatial-0.02",
+                         "basic-as-trp-spatial-0.05",
+                         "basic-as-trp-channel-0.02",
+                         "scratch-trp-spatial-0.02"};
   }
   return spec;
 }

@@ -86,8 +86,7 @@ void RankTruncation::after_backward(int64_t step) {
 
 void RankTruncation::after_step(int64_t) {
   for (size_t i = 0; i < layers_.size(); ++i)
-    layers_[i].largest_update =
-        maximum(layers_[i].largest_update, norm2(sub(weight(i), layers_[i].before)));
+    layers_[i].largest_update = maximum(layers_[i].largest_update, norm2(sub(weight(i), layers_[i].before)));
 }
 
 std::vector<NetworkCut> RankTruncation::take_cuts() { return std::exchange(cuts_, {}); }

@@ -18,14 +18,14 @@ namespace tenon::trp {
 
 /// On which steps lambda S joins the gradient, and how old S is. The pull of `tsvd` is m times weaker at equal lambda.
 enum class NuclearSteps {
-  tsvd,    ///< on the steps that cut, with the triples that stay (the authors' later code)
-  every,   ///< on all steps, from a decomposition of the weight at each one, with all its triples (their first code)
+  tsvd,  ///< on the steps that cut, with the triples that stay (the authors' later code)
+  every,  ///< on all steps, from a decomposition of the weight at each one, with all its triples (their first code)
   cached,  ///< on all steps, with S of the last cut
 };
 
 struct TruncationOptions {
   LowRankScheme scheme = LowRankScheme::spatial;
-  double energy = 0;    ///< e, the share of sum s^2 that a cut may drop; 0 cuts nothing, and S is of full rank
+  double energy = 0;  ///< e, the share of sum s^2 that a cut may drop; 0 cuts nothing, and S is of full rank
   int64_t period = 20;  ///< m
   double lambda = 0;    ///< of the nuclear norm; 0: none
   NuclearSteps nuclear_steps = NuclearSteps::cached;

@@ -1,16 +1,9 @@
 // DeepHoyer's stages end to end on made-up images: a killed run goes on to the same bits, whatever the number of
 // threads; and how the claims are judged.
 #include <doctest/doctest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
 #include <sstream>
-#include <thread>
 
 #include "core/parallel.h"
 #include "core/random.h"
@@ -18,6 +11,7 @@
 #include "nn/checkpoint.h"
 #include "papers/deephoyer/judgement.h"
 #include "papers/deephoyer/training.h"
+#include "tests/papers/killed_run.h"
 #include "tests/temporary_folder.h"
 
 namespace tenon::deephoyer {
@@ -70,68 +64,15 @@ void run_in(const std::filesystem::path& path, int threads) {
   set_num_threads(before);
 }
 
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-int64_t lines_in(const std::filesystem::path& path) {
-  const std::string text = text_of(path);
-  return std::count(text.begin(), text.end(), '\n');
-}
-
-void check_same_run(const std::filesystem::path& a, const std::filesystem::path& b) {
-  CHECK(text_of(a / "log.jsonl") == text_of(b / "log.jsonl"));
-  int files = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(a / "arms")) {
-    const std::string name = entry.path().filename().string();
-    if (!entry.is_regular_file() || name == "checkpoint.safetensors") continue;
-    INFO(entry.path().string());
-    ++files;
-    CHECK(text_of(entry.path()) == text_of(b / std::filesystem::relative(entry.path(), a)));
-  }
-  CHECK(files == 10);  // dense; penalty and three points; penalty and one point; three results
-}
-
-constexpr const char* kFolderVariable = "TENON_TEST_DEEPHOYER_FOLDER";
-
 }  // namespace
 
 // Not a test of its own: the process that the next test kills.
-TEST_CASE("deephoyer: the run that is killed" * doctest::skip()) {
-  if (const char* folder = std::getenv(kFolderVariable)) run_in(folder, 1);
-}
+TEST_CASE("deephoyer: the run that is killed" * doctest::skip()) { test::be_killed(run_in); }
 
 TEST_CASE("deephoyer: a run that is killed with SIGKILL goes on to the same bits, on one thread and on two") {
-  const test::TemporaryFolder temporary;
-  const std::filesystem::path whole = temporary.path() / "whole", broken = temporary.path() / "broken";
-  run_in(whole, 2);
-  int killed = 0;
-  for (int64_t lines :
-       {1, 3, 6, 9}) {  // in the dense stage, under the penalty, while finetuning, among the gates
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-      setenv(kFolderVariable, broken.c_str(), 1);
-      freopen("/dev/null", "w", stdout);
-      execl("/proc/self/exe", "tests", "--no-skip", "--test-case=deephoyer: the run that is killed", nullptr);
-      _exit(127);
-    }
-    int status = 0;
-    bool ended = false;
-    while (!(ended = waitpid(child, &status, WNOHANG) == child) && lines_in(broken / "log.jsonl") < lines)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    if (!ended) {
-      kill(child, SIGKILL);
-      waitpid(child, &status, 0);
-      killed += WIFSIGNALED(status) ? 1 : 0;
-    }
-  }
-  CHECK(killed >= 2);
-  run_in(broken, 1);
-  check_same_run(whole, broken);
+  // In the dense stage, under the penalty, while finetuning, among the gates. Files: dense; penalty and three points;
+  // penalty and one point; three results.
+  test::check_killed_run("deephoyer: the run that is killed", {1, 3, 6, 9}, 10, run_in);
 }
 
 TEST_CASE("deephoyer: on the CUDA device the arms take the same course as on the host") {
@@ -148,7 +89,7 @@ TEST_CASE("deephoyer: on the CUDA device the arms take the same course as on the
     experiment::RunFolder folder(temporary.path() / device.str(), Json::object({{"data", "made up"}}), false);
     const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress, device};
     for (const char* arm : {"dense", "hs-2e-4", "l0-0.1"}) run_arm(plan, recipe_of(arm), 1);
-    std::istringstream log(text_of(folder.path() / "log.jsonl"));
+    std::istringstream log(test::text_of(folder.path() / "log.jsonl"));
     for (std::string line; std::getline(log, line);)
       losses[device.is_cuda() ? 1 : 0].push_back(Json::parse(line, "log.jsonl").at("loss").as_real());
   }

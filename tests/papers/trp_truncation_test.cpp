@@ -1,7 +1,5 @@
 // Trained rank pruning: the cut in the parameter itself, its ratchet, the theorem on ranks, and the nuclear norm's
 // sub-gradient.
-#include "papers/trp/truncation.h"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -12,6 +10,7 @@
 #include "core/ops/matmul.h"
 #include "core/ops/reduce.h"
 #include "papers/trp/networks.h"
+#include "papers/trp/truncation.h"
 #include "tests/seed.h"
 
 namespace tenon::trp {
@@ -70,7 +69,8 @@ TEST_CASE("trp: a cut changes the parameter itself, to the least rank that the e
   }
 }
 
-TEST_CASE("trp: cuts without steps between them go on until no value is below the share, at most 1/e of them") {
+TEST_CASE(
+    "trp: cuts without steps between them go on until no value is below the share, at most 1/e of them") {
   Generator g(test_seed());
   for (LowRankScheme scheme : {LowRankScheme::channel, LowRankScheme::spatial})
     for (double energy : {0.05, 0.1}) {
@@ -160,11 +160,9 @@ TEST_CASE("trp: lambda times the sub-gradient of the nuclear norm joins the grad
     for (NuclearSteps when : {NuclearSteps::tsvd, NuclearSteps::every, NuclearSteps::cached}) {
       CAPTURE(name_of(scheme));
       Conv2d conv = make_conv(g);
-      RankTruncation truncation({{"conv", &conv}}, {.scheme = scheme,
-                                                    .energy = 0.2,
-                                                    .period = 4,
-                                                    .lambda = 0.5,
-                                                    .nuclear_steps = when});
+      RankTruncation truncation(
+          {{"conv", &conv}},
+          {.scheme = scheme, .energy = 0.2, .period = 4, .lambda = 0.5, .nuclear_steps = when});
       const Tensor first = gradient_at(0, conv, truncation);
       const Tensor at_cut = conv.weight.value().clone();
       // <S, W> is the sum of the values that stayed, and S has no direction longer than one.
@@ -189,7 +187,8 @@ TEST_CASE("trp: lambda times the sub-gradient of the nuclear norm joins the grad
     }
 }
 
-TEST_CASE("trp: along S the nuclear norm rises by one for each value, and the polar factor is S at full rank") {
+TEST_CASE(
+    "trp: along S the nuclear norm rises by one for each value, and the polar factor is S at full rank") {
   Generator g(test_seed());
   const Tensor m = random_normal({30, 12}, g, 0, 1, float64);
   const Svd full = svd(m);

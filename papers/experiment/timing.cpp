@@ -1,0 +1,33 @@
+#include "papers/experiment/timing.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/error.h"
+#include "core/parallel.h"
+
+namespace tenon::experiment {
+
+std::vector<double> median_ms(const std::vector<std::function<void()>>& contestants, int runs, int warm) {
+  TENON_CHECK(runs >= 1, "median_ms: expects at least one run, got ", runs);
+  const int threads = num_threads();
+  set_num_threads(1);
+  std::vector<std::vector<double>> times(contestants.size());
+  for (int i = 0; i < warm + runs; ++i)
+    for (size_t c = 0; c < contestants.size(); ++c) {
+      const auto start = std::chrono::steady_clock::now();
+      contestants[c]();
+      const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
+      if (i >= warm) times[c].push_back(time.count());
+    }
+  set_num_threads(threads);
+  std::vector<double> medians;
+  for (std::vector<double>& of_one : times) {
+    const auto middle = of_one.begin() + static_cast<long>(of_one.size() / 2);
+    std::nth_element(of_one.begin(), middle, of_one.end());
+    medians.push_back(*middle);
+  }
+  return medians;
+}
+
+}  // namespace tenon::experiment
