@@ -133,7 +133,7 @@ int64_t RankFacts::largest_final_rank() const {
 }
 
 ShareFacts measured_share(Sequential& net, LowRankScheme scheme, const Shape& image, int64_t classes,
-                          int64_t batch) {
+                          int64_t batch, int runs) {
   Generator g(1);
   Shape shape = image;
   shape.insert(0, batch);
@@ -152,7 +152,7 @@ ShareFacts measured_share(Sequential& net, LowRankScheme scheme, const Shape& im
     NoGrad no_grad;
     truncation.begin_step(0);
   };
-  const std::vector<double> ms = experiment::median_ms({step, cut}, 7, 1);
+  const std::vector<double> ms = experiment::median_ms({step, cut}, runs, runs > 1 ? 1 : 0);
   return {scheme, ms[0], ms[1]};
 }
 

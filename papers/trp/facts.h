@@ -89,9 +89,9 @@ struct Facts {
 /// Reads and measures the finished pairs among `arms` x `seeds` of the run; those that are not finished are left out.
 Facts gather_facts(const Plan& plan, const std::vector<std::string>& arms, const std::vector<int64_t>& seeds);
 
-/// Times of a step of training and of a cut of a network, alternating, with random images.
+/// Times of a step of training and of a cut of a network, alternating, with random images; medians of `runs`.
 ShareFacts measured_share(Sequential& net, LowRankScheme scheme, const Shape& image, int64_t classes,
-                          int64_t batch);
+                          int64_t batch, int runs = 7);
 
 /// For results.json.
 Json facts_json(const Facts& facts);

@@ -266,12 +266,13 @@ class Judge {
           difference(of(trp->arm, kCut, cut_percent), of(scratch, "as-" + trp->arm, cut_percent));
       if (gain.empty()) continue;
       for (const auto& [seed, value] : gain) note_least(condition.measured, seed, value);
-      arms += concat(arms.empty() ? "" : ", ", scratch);
+      arms += concat(arms.empty() ? " [" : ", ", scratch);
     }
-    Claim& claim = add_accuracy(
-        "8",
-        concat("The decomposed network, trained from random weights, is no better than TRP's [", arms, "]"),
-        "", {condition});
+    Claim& claim =
+        add_accuracy("8",
+                     concat("The decomposed network, trained from random weights, is no better than TRP's",
+                            arms, arms.empty() ? "" : "]"),
+                     "", {condition});
     if (condition.measured.empty()) claim.missing_arms.push_back("scratch-trp-spatial-0.02");
   }
 

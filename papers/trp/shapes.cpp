@@ -30,7 +30,7 @@ experiment::Table shapes_table(const std::string& network, const std::filesystem
     const Candidates candidates = candidates_of(*net, scheme, image, false);
     const int64_t left = candidates.macs_at(candidates.by_rule({RankRule::Kind::energy, kEnergy}));
     reset_peak_memory();
-    const ShareFacts share = measured_share(*net, scheme, image, classes, kBatch);
+    const ShareFacts share = measured_share(*net, scheme, image, classes, kBatch, 1);
     // A step of the paper's batch takes as many times as long as there are more images.
     const ShareFacts full{scheme, share.step_ms * kPaperBatch / static_cast<double>(kBatch), share.cut_ms};
     const auto number = experiment::format_number;

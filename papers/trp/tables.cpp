@@ -17,7 +17,7 @@ std::string over_seeds(const Front& front, double (*figure)(const PointFacts&), 
   for (const PointFacts* f : front.seeds) measured[f->seed] = figure(*f);
   const experiment::SeedStatistics s = experiment::over_seeds(measured);
   std::string text = format_number(s.mean, decimals);
-  if (s.count > 1) text += " ± " + format_number(s.deviation, decimals);
+  if (s.count > 1 && !std::isnan(s.mean)) text += " ± " + format_number(s.deviation, decimals);
   return text;
 }
 

@@ -16,7 +16,8 @@ using RunIn = std::function<void(const std::filesystem::path& folder, int thread
 /// Compares a whole run with one whose process is killed with SIGKILL when its log has each of `lines` lines, and which is
 /// resumed each time: the logs, and all `files` files that the arms left but the checkpoints, must be the same bytes.
 /// `victim` names a test case, skipped otherwise, that is started as the process to be killed and calls be_killed.
-void check_killed_run(const std::string& victim, const std::vector<int64_t>& lines, int files, const RunIn& run);
+void check_killed_run(const std::string& victim, const std::vector<int64_t>& lines, int files,
+                      const RunIn& run);
 /// What the victim does: the run, in the folder that the test above named; nothing if it was not started by one.
 void be_killed(const RunIn& run);
 

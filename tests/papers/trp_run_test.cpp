@@ -53,7 +53,8 @@ Plan small_plan(const experiment::ImageProblem& problem, experiment::RunFolder& 
   plan.problem = &problem;
   plan.folder = &folder;
   plan.network = "resnet8";
-  plan.schedule = {.epochs = 2, .finetune_epochs = 1, .batch = 25, .lr = 0.05, .milestones = {1}, .period = 3};
+  plan.schedule = {
+      .epochs = 2, .finetune_epochs = 1, .batch = 25, .lr = 0.05, .milestones = {1}, .period = 3};
   plan.strided = true;
   plan.out = &out;
   plan.timed_runs = 1;
@@ -90,9 +91,9 @@ TEST_CASE("trp: what an arm leaves is built again from its files, and the log te
   experiment::RunFolder folder(temporary.path() / "run", Json::object({{"data", "made up"}}), false);
   const experiment::ImageProblem problem = made_up_problem(200);
   const Plan plan = small_plan(problem, folder, progress);
-  const std::vector<std::string> arms = with_needed(
-      Row::ijcai, {"trp-spatial-0.1", "basic-as-trp-spatial-0.1", "random-ranks-trp-spatial-0.1",
-                   "scratch-trp-spatial-0.1", "zhang", "filters"});
+  const std::vector<std::string> arms =
+      with_needed(Row::ijcai, {"trp-spatial-0.1", "basic-as-trp-spatial-0.1", "random-ranks-trp-spatial-0.1",
+                               "scratch-trp-spatial-0.1", "zhang", "filters"});
   for (const std::string& arm : arms) run_arm(plan, recipe_of(Row::ijcai, arm), 1);
   const Facts facts = gather_facts(plan, arms, {1, 2});
   REQUIRE(facts.points.size() == 3 + 1 + 1 + 1 + 6 + 6);
