@@ -4,6 +4,7 @@
 
 #include <exception>
 
+#include "core/denormals.h"
 #include "core/error.h"
 
 namespace tenon {
@@ -31,14 +32,19 @@ void run_chunks(int64_t n, int64_t grain, ChunkFunction function, void* context)
     return;
   }
   std::exception_ptr error;
-  // Which thread takes which chunk does not matter: each chunk writes its own part of the result.
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (int64_t k = 0; k < chunks; ++k) {
-    try {
-      function(context, k * grain, std::min(n, (k + 1) * grain));
-    } catch (...) {
+  const uint32_t mode = float_mode();
+#pragma omp parallel num_threads(threads)
+  {
+    set_float_mode(mode);  // every thread computes as the caller does
+    // Which thread takes which chunk does not matter: each chunk writes its own part of the result.
+#pragma omp for schedule(dynamic, 1)
+    for (int64_t k = 0; k < chunks; ++k) {
+      try {
+        function(context, k * grain, std::min(n, (k + 1) * grain));
+      } catch (...) {
 #pragma omp critical(tenon_run_chunks_error)
-      error = std::current_exception();
+        error = std::current_exception();
+      }
     }
   }
   if (error) std::rethrow_exception(error);

@@ -21,8 +21,12 @@ PAPER_TARGETS := $(filter-out report_index,$(notdir $(PAPER_BIN)))
 #: deephoyer | 45 min | the DeepHoyer paper on Fashion-MNIST (DATA=mnist, SEEDS=3, ARMS=all, SCALE=smoke|scaled|paper, RESUME=1)
 #: trp_workshop | 10 min | Trained Rank Pruning, workshop paper: three schemes on Fashion-MNIST (DATA=cifar10, ARGS="--network resnet32")
 #: trp_ijcai | 15 min | Trained Rank Pruning, IJCAI paper: four arms, the theorem, baselines (as above; ARGS="--shapes resnet18")
+#: neural_predictor | 40 min | the Neural Predictor paper on NAS-Bench-101 and Macro from $TENON_DATA/nasbench or `make data` (SEEDS, ARMS=all, SCALE, RESUME=1)
 $(PAPER_TARGETS): %: $(B)/bin/% | data-packages
 	@$< $(EXPERIMENT_OPTIONS)
+
+# It has its own data, whatever DATA says.
+neural_predictor smoke-neural_predictor: override DATA = nasbench
 
 .PHONY: gcn
 #: gcn | 20 s | an example: a graph convolutional network on Cora and CiteSeer from $TENON_DATA/planetoid, ten seeds each (SEEDS=n)

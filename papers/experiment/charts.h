@@ -17,6 +17,7 @@ struct Series {
   std::vector<double> x, y;
   Marks marks = Marks::kLine;
   std::vector<std::string> labels;  ///< per point, shown on hover instead of its coordinates; may be empty
+  std::vector<double> spread = {};  ///< per point, half the height of a band around the line; may be empty
 };
 
 /// A straight line across an XyChart, e.g. a published figure.

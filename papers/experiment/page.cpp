@@ -61,6 +61,7 @@ svg .note { fill: var(--ink); font-size: 11px; paint-order: stroke; stroke: var(
   stroke-linejoin: round; }
 svg .reference { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 4 3; opacity: .75; }
 svg .curve { fill: none; stroke: var(--colour); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+svg .band { fill: var(--colour); fill-opacity: .13; stroke: none; }
 svg .mark { fill: var(--colour); stroke: var(--card); stroke-width: 1; }
 svg .mark:hover { stroke: var(--ink); }
 svg .spot { fill: var(--colour); stroke: var(--card); stroke-width: 1.5; opacity: 0; }

@@ -173,6 +173,22 @@ std::string draw_curve(const XyChart& chart, const Frame& frame, std::size_t ind
   return concat("<path class=\"curve ", series_class(index), "\" d=\"", path, "\"/>\n");
 }
 
+// The points that a band hangs on: the lower ends, then the upper ends on the way back, which make up its outline.
+std::string draw_band(const XyChart& chart, const Frame& frame, std::size_t index) {
+  const Series& series = chart.series[index];
+  std::string there, back;
+  for (std::size_t i = 0; i < series.spread.size(); ++i) {
+    const double low = series.y[i] - series.spread[i], high = series.y[i] + series.spread[i];
+    if (!point_shown(chart, series, i) || !showable(low, chart.log_y) || !showable(high, chart.log_y))
+      continue;
+    const std::string x = px(frame.x.pixel(series.x[i]));
+    there += concat(there.empty() ? "M" : "L", x, " ", px(frame.y.pixel(low)));
+    back = concat("L", x, " ", px(frame.y.pixel(high)), back);
+  }
+  if (there.empty()) return "";
+  return concat("<path class=\"band ", series_class(index), "\" d=\"", there, back, "Z\"/>\n");
+}
+
 std::string draw_points(const XyChart& chart, const Frame& frame, std::size_t index) {
   const Series& series = chart.series[index];
   const bool marks = series.marks != Marks::kLine;
@@ -316,10 +332,16 @@ std::string to_svg(const XyChart& chart) {
   for (const Series& series : chart.series) {
     TENON_CHECK(series.x.size() == series.y.size(), "chart \"", chart.title, "\", series \"", series.name,
                 "\": ", series.x.size(), " x values, ", series.y.size(), " y values");
+    TENON_CHECK(series.spread.empty() || series.spread.size() == series.y.size(), "chart \"", chart.title,
+                "\", series \"", series.name, "\": ", series.y.size(), " y values, ", series.spread.size(),
+                " spreads");
     for (std::size_t i = 0; i < series.x.size(); ++i) {
       if (!point_shown(chart, series, i)) continue;
       x.include(series.x[i]);
       y.include(series.y[i]);
+      if (series.spread.empty()) continue;
+      for (double end : {series.y[i] - series.spread[i], series.y[i] + series.spread[i]})
+        if (showable(end, chart.log_y)) y.include(end);
     }
     any_marks = any_marks || series.marks != Marks::kLine;
     entries.push_back({series.name, series.marks != Marks::kPoints, series.marks != Marks::kLine, false});
@@ -333,6 +355,7 @@ std::string to_svg(const XyChart& chart) {
                                  y.padded(0.05, chart.log_y), chart.log_y, chart.x_label, chart.y_label, 18);
   std::string out = legend(entries) + open_svg(chart.title);
   out += draw_y_axis(frame, chart.y_label) + draw_x_axis(frame, chart.x_label);
+  for (std::size_t i = 0; i < chart.series.size(); ++i) out += draw_band(chart, frame, i);
   for (std::size_t i = 0; i < chart.series.size(); ++i) {
     if (chart.series[i].marks != Marks::kPoints) out += draw_curve(chart, frame, i);
   }

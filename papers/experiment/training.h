@@ -12,16 +12,11 @@
 #include "nn/checkpoint.h"
 #include "nn/optim.h"
 #include "papers/experiment/images.h"
+#include "papers/experiment/interrupt.h"
 #include "papers/experiment/progress.h"
 #include "papers/experiment/run_folder.h"
 
 namespace tenon::experiment {
-
-/// Thrown between two steps when the user asked to stop; what was finished is on disk.
-class Interrupted : public Error {
- public:
-  using Error::Error;
-};
 
 /// Learning rate of epoch e, from 0.
 using LearningRate = std::function<double(int64_t epoch)>;

@@ -125,6 +125,19 @@ TEST_CASE("report: figures that cannot be drawn are left out, not drawn as nan")
   CHECK_FALSE(contains(to_svg(bars), "nan"));
 }
 
+TEST_CASE("report: a spread is drawn as a band, and the axis has room for it") {
+  XyChart chart;
+  chart.series = {{"a", {1, 2, 3}, {10, 11, 12}, Marks::kLine, {}, {1, std::nan(""), 2}}};
+  const std::string svg = to_svg(chart);
+  CHECK(contains(svg, "class=\"band s1\""));
+  CHECK_FALSE(contains(svg, "nan"));
+  CHECK(contains(svg, ">14<"));  // a tick at the band's upper end
+  chart.series[0].spread = {};
+  CHECK_FALSE(contains(to_svg(chart), "class=\"band"));
+  chart.series[0].spread = {1};
+  CHECK_THROWS_AS(to_svg(chart), Error);
+}
+
 TEST_CASE("report: lengths that disagree are refused") {
   XyChart chart;
   chart.series = {{"a", {1, 2}, {1}, Marks::kLine, {}}};
