@@ -22,6 +22,8 @@ PAPER_TARGETS := $(filter-out report_index,$(notdir $(PAPER_BIN)))
 #: trp_workshop | 10 min | Trained Rank Pruning, workshop paper: three schemes on Fashion-MNIST (DATA=cifar10, ARGS="--network resnet32")
 #: trp_ijcai | 15 min | Trained Rank Pruning, IJCAI paper: four arms, the theorem, baselines (as above; ARGS="--shapes resnet18")
 #: neural_predictor | 40 min | the Neural Predictor paper on NAS-Bench-101 and Macro from $TENON_DATA/nasbench or `make data` (SEEDS, ARMS=all, SCALE, RESUME=1)
+#: svd_training | 60 min | SVD training on Fashion-MNIST (DATA=cifar10, SEEDS=3, ARMS=all, SCALE=..., RESUME=1)
+#: svd_training_mlp | 1 min | its prototype on LeNet-300-100 (DATA=mnist)
 $(PAPER_TARGETS): %: $(B)/bin/% | data-packages
 	@$< $(EXPERIMENT_OPTIONS)
 

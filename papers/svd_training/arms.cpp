@@ -21,7 +21,9 @@ using experiment::Stage;
 constexpr uint64_t kFactorStream = 100;  // of the seed; models draw from streams numbered from 0
 constexpr int64_t kStatisticsImages = 2000, kStatisticsBatch = 100;
 
-bool is_factored(const Recipe& recipe) { return recipe.method != Method::dense && recipe.method != Method::filters; }
+bool is_factored(const Recipe& recipe) {
+  return recipe.method != Method::dense && recipe.method != Method::filters;
+}
 
 // Times 0.1 at one half and at three quarters; a stage too short for that keeps its rate.
 experiment::LearningRate stepped(double rate, int64_t epochs) {
@@ -30,7 +32,8 @@ experiment::LearningRate stepped(double rate, int64_t epochs) {
 }
 
 Json accuracies(Module& net, const experiment::ImageProblem& problem) {
-  return Json::object({{"validation", accuracy(net, problem.validation)}, {"test", accuracy(net, problem.test)}});
+  return Json::object(
+      {{"validation", accuracy(net, problem.validation)}, {"test", accuracy(net, problem.test)}});
 }
 
 // The stages of one pair, and what they leave.
@@ -174,7 +177,8 @@ class Pair {
       auto found = load_stage(plan_, plan_.study->recipe(recipe_.start), arm_.seed(), point_stage(point));
       truncate_like(*net, *found);
       net->to(plan_.device);
-      train(point_stage(point), schedule().stage1 + schedule().stage2 + schedule().finetune, *net, Sparsifier::none);
+      train(point_stage(point), schedule().stage1 + schedule().stage2 + schedule().finetune, *net,
+            Sparsifier::none);
       add_point(point, Json(), Json(), *net);
     }
   }
@@ -233,8 +237,9 @@ Tensor statistics_images(const experiment::ImageProblem& problem) {
   Augmentation normalised;
   normalised.mean = problem.augment.mean;
   normalised.std = problem.augment.std;
-  DataLoader loader(problem.source, first,
-                    {.batch_size = static_cast<int64_t>(first.size()), .shuffle = false, .augment = normalised});
+  DataLoader loader(
+      problem.source, first,
+      {.batch_size = static_cast<int64_t>(first.size()), .shuffle = false, .augment = normalised});
   Batch batch;
   TENON_CHECK(loader.next(batch), "svd_training: there are no training images");
   return batch.images;
@@ -251,9 +256,11 @@ std::shared_ptr<Sequential> make_dense(const Plan& plan, int64_t seed) {
                      generator);
 }
 
-std::shared_ptr<Sequential> load_stage(const Plan& plan, const Recipe& recipe, int64_t seed, const std::string& stage) {
+std::shared_ptr<Sequential> load_stage(const Plan& plan, const Recipe& recipe, int64_t seed,
+                                       const std::string& stage) {
   const std::string path = (plan.folder->arm(recipe.arm, seed).folder() / (stage + ".safetensors")).string();
-  TENON_CHECK(std::filesystem::exists(path), path, ": is missing: arm '", recipe.arm, "' has not been run with seed ", seed);
+  TENON_CHECK(std::filesystem::exists(path), path, ": is missing: arm '", recipe.arm,
+              "' has not been run with seed ", seed);
   const State state = Checkpoint::load(path).state("model");
   auto net = make_dense(plan, seed);
   if (is_factored(recipe)) {

@@ -17,8 +17,9 @@ struct Plan {
   const experiment::ImageProblem* problem = nullptr;
   experiment::RunFolder* folder = nullptr;
   std::ostream* out = nullptr;  ///< progress
-  bool from_checkpoint = false;  ///< stage 1 starts from the SVD of the trained dense network, not of a new one
-  bool standardised = false;     ///< factors are computed anew between the stages (standardise)
+  bool from_checkpoint =
+      false;                  ///< stage 1 starts from the SVD of the trained dense network, not of a new one
+  bool standardised = false;  ///< factors are computed anew between the stages (standardise)
   Device device = Device::cpu();
   bool memory = false;
 };
@@ -32,7 +33,8 @@ Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed);
 /// A new network of the task, a function of the seed.
 std::shared_ptr<Sequential> make_dense(const Plan& plan, int64_t seed);
 /// The network of a recipe, factored if its method factors, with the ranks and weights that `stage` of a finished pair left.
-std::shared_ptr<Sequential> load_stage(const Plan& plan, const Recipe& recipe, int64_t seed, const std::string& stage);
+std::shared_ptr<Sequential> load_stage(const Plan& plan, const Recipe& recipe, int64_t seed,
+                                       const std::string& stage);
 /// The name of the last stage before pruning: "stage1", "stage2", "dense".
 std::string last_stage(const Recipe& recipe);
 /// Epochs that the network of a point has behind it, those of the arms that it starts from included; without points, those

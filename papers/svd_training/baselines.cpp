@@ -22,8 +22,8 @@ namespace {
 // A convolution of other channels with this weight, without a bias.
 std::shared_ptr<Conv2d> conv_with(const Conv2d& like, const Tensor& weight) {
   Generator unused(0);  // its numbers are overwritten
-  auto conv = std::make_shared<Conv2d>(weight.size(1), weight.size(0), spatial_extents(weight.shape()), like.options(),
-                                       Bias::no, unused);
+  auto conv = std::make_shared<Conv2d>(weight.size(1), weight.size(0), spatial_extents(weight.shape()),
+                                       like.options(), Bias::no, unused);
   conv->weight.value().copy_(weight);
   return conv;
 }
@@ -80,7 +80,8 @@ void decompose_by_responses(double e, const experiment::ImageProblem& problem, M
 void decompose_by_weights(const Recipe& recipe, double point, Module& net) {
   const std::vector<NamedConv> convs = named_convs(net);
   const std::vector<Svd> full = low_rank_svds(recipe.scheme, convs);
-  const RankRule rule{recipe.post_hoc == PostHoc::uniform ? RankRule::Kind::fraction : RankRule::Kind::energy, point};
+  const RankRule rule{recipe.post_hoc == PostHoc::uniform ? RankRule::Kind::fraction : RankRule::Kind::energy,
+                      point};
   for (size_t i = 0; i < convs.size(); ++i)
     net.replace(convs[i].name, std::make_shared<SvdConv2d>(recipe.scheme, *convs[i].conv,
                                                            truncated(full[i], rank_of(rule, full[i].s))));
@@ -140,7 +141,8 @@ void truncate_like(Module& net, Module& like) {
   for (const auto& [name, layer] : svd_layers(net)) {
     const int64_t rank = dynamic_cast<SvdLayer&>(like.at(name)).rank();
     const Tensor largest = topk(abs(layer->s.value()), rank).second;
-    layer->set_factors({index_select(layer->u.value(), 1, largest), index_select(layer->s.value(), 0, largest),
+    layer->set_factors({index_select(layer->u.value(), 1, largest),
+                        index_select(layer->s.value(), 0, largest),
                         index_select(layer->v.value(), 1, largest)});
   }
 }
@@ -150,13 +152,17 @@ Tensor kept_filters(const Tensor& weight, double fraction, FilterNorm norm) {
   const int64_t n = weight.size(0);
   const Tensor rows = weight.reshape({n, -1});
   // Distances of every pair: [n, 1, m] - [1, n, m]. Their sum is least for a filter that the others can stand for.
-  const Tensor scores = norm == FilterNorm::l1 ? norm1(rows, {1}) : sum(norm2(sub(rows.unsqueeze(1), rows.unsqueeze(0)), {2}), {1});
+  const Tensor scores = norm == FilterNorm::l1
+                            ? norm1(rows, {1})
+                            : sum(norm2(sub(rows.unsqueeze(1), rows.unsqueeze(0)), {2}), {1});
   const int64_t kept = std::max<int64_t>(1, std::llround(fraction * static_cast<double>(n)));
   return sort(topk(scores, kept).second, 0).first;
 }
 
 void cut_filters(Module& net, double fraction, FilterNorm norm) {
-  cut_blocks(net, [&](const std::string&, const Conv2d& conv) { return kept_filters(conv.weight.value(), fraction, norm); });
+  cut_blocks(net, [&](const std::string&, const Conv2d& conv) {
+    return kept_filters(conv.weight.value(), fraction, norm);
+  });
 }
 
 void fit_filters(Module& net, const State& state) {

@@ -30,8 +30,8 @@ Svd random_linear_factors(const Shape& matrix, Generator& g) {
   return out;
 }
 
-std::vector<Svd> start_factors(Start start, const std::vector<Tensor>& matrices, Svd (*random)(const Shape&, Generator&),
-                               Generator& generator) {
+std::vector<Svd> start_factors(Start start, const std::vector<Tensor>& matrices,
+                               Svd (*random)(const Shape&, Generator&), Generator& generator) {
   if (start == Start::dense) return svd(matrices);
   std::vector<Svd> out;
   for (const Tensor& m : matrices) out.push_back(random(m.shape(), generator));
@@ -71,10 +71,11 @@ SvdLayer::SvdLayer(const Svd& factors, const Variable& like_bias) {
 
 void SvdLayer::set_factors(const Svd& factors) {
   const int64_t r = factors.s.numel();
-  TENON_CHECK(factors.s.rank() == 1 && r >= 1 && r <= full_rank() && factors.u.shape() == (Shape{u.size(0), r}) &&
-                  factors.v.shape() == (Shape{v.size(0), r}),
-              kind(), ": factors expect [", u.size(0), ", r], [r], [", v.size(0), ", r] with 1 <= r <= ", full_rank(),
-              ", got ", factors.u.shape(), ", ", factors.s.shape(), ", ", factors.v.shape());
+  TENON_CHECK(factors.s.rank() == 1 && r >= 1 && r <= full_rank() &&
+                  factors.u.shape() == (Shape{u.size(0), r}) && factors.v.shape() == (Shape{v.size(0), r}),
+              kind(), ": factors expect [", u.size(0), ", r], [r], [", v.size(0),
+              ", r] with 1 <= r <= ", full_rank(), ", got ", factors.u.shape(), ", ", factors.s.shape(), ", ",
+              factors.v.shape());
   const NoGrad no_grad;
   u.set_value(factors.u.contiguous());
   s.set_value(factors.s.contiguous());
@@ -91,31 +92,34 @@ Variable SvdLayer::scaled_u() const { return u * abs(s); }
 SvdConv2d::SvdConv2d(LowRankScheme scheme, const Conv2d& conv, const Svd& factors)
     : SvdLayer(factors, conv.bias),
       scheme_(scheme),
-      geometry_(conv.in_channels(), conv.out_channels(), kernel_of(conv), conv.options(), Bias::no, unused_generator()),
+      geometry_(conv.in_channels(), conv.out_channels(), kernel_of(conv), conv.options(), Bias::no,
+                unused_generator()),
       options_(low_rank_options(scheme, conv)) {
   TENON_CHECK(scheme != LowRankScheme::decoupled, "SvdConv2d: expects the channel or the spatial scheme");
   const Tensor like = low_rank_matrix(scheme, conv.weight.value());
-  TENON_CHECK(u.size(0) == like.size(0) && v.size(0) == like.size(1), "SvdConv2d: factors of a matrix ", like.shape(),
-              " were expected, got u ", u.shape(), ", v ", v.shape());
+  TENON_CHECK(u.size(0) == like.size(0) && v.size(0) == like.size(1), "SvdConv2d: factors of a matrix ",
+              like.shape(), " were expected, got u ", u.shape(), ", v ", v.shape());
   const NoGrad no_grad;
   geometry_.weight.set_value(Tensor::zeros({1, 1, 1, 1}).expand(conv.weight.shape()));
 }
 
-SvdConv2d::Costs SvdConv2d::costs_for(const Shape& input) const {
+const SvdConv2d::Costs& SvdConv2d::costs_for(const Shape& input) const {
+  if (costs_.input == input) return costs_;
   Shape one = input;
   one[0] = 1;
-  return {input, dense_macs(geometry_, one), low_rank_macs(scheme_, geometry_, one, 1)};
+  return costs_ = {input, dense_macs(geometry_, one), low_rank_macs(scheme_, geometry_, one, 1)};
 }
 
-bool SvdConv2d::takes_pair_for(const Shape& input) {
-  if (costs_.input != input) costs_ = costs_for(input);
-  return takes_pair(costs_.of_rank_1 * rank(), costs_.dense);
+bool SvdConv2d::takes_pair(const Shape& input) const {
+  const Costs& costs = costs_for(input);
+  return prefers_pair(costs.of_rank_1 * rank(), costs.dense);
 }
 
 Variable SvdConv2d::forward(const Variable& x) {
   const Shape& weight = weight_shape();
-  if (!takes_pair_for(x.shape()))
-    return conv(x, low_rank_weight(scheme_, matmul(scaled_u(), transpose(v, 0, 1)), weight), bias, geometry_.options());
+  if (!takes_pair(x.shape()))
+    return conv(x, low_rank_weight(scheme_, matmul(scaled_u(), transpose(v, 0, 1)), weight), bias,
+                geometry_.options());
   const LowRankPairOf<Variable> pair = low_rank_halves(scheme_, scaled_u(), v, weight);
   return conv(conv(x, pair.first, {}, options_.first), pair.second, bias, options_.second);
 }
@@ -123,15 +127,16 @@ Variable SvdConv2d::forward(const Variable& x) {
 Shape SvdConv2d::walk(const Shape& input, LayerUses& uses) const {
   LayerUses dense;
   const Shape output = geometry_.walk(input, dense);
-  const Costs costs = costs_for(input);
-  const int64_t pair = costs.of_rank_1 * rank();
-  uses.push_back({this, input, output, input[0] * (takes_pair(pair, costs.dense) ? pair : costs.dense)});
+  const Costs& costs = costs_for(input);
+  uses.push_back(
+      {this, input, output, input[0] * (takes_pair(input) ? costs.of_rank_1 * rank() : costs.dense)});
   return output;
 }
 
 std::shared_ptr<Conv2d> SvdConv2d::dense_conv() const {
   auto out = std::make_shared<Conv2d>(geometry_.in_channels(), geometry_.out_channels(), kernel_of(geometry_),
-                                      geometry_.options(), bias.defined() ? Bias::yes : Bias::no, unused_generator());
+                                      geometry_.options(), bias.defined() ? Bias::yes : Bias::no,
+                                      unused_generator());
   const NoGrad no_grad;
   out->weight.set_value(low_rank_weight(scheme_, matrix(), weight_shape()).contiguous());
   if (bias.defined()) out->bias.set_value(bias.value().clone());
@@ -141,8 +146,8 @@ std::shared_ptr<Conv2d> SvdConv2d::dense_conv() const {
 std::shared_ptr<Module> SvdConv2d::recomposed() const { return dense_conv(); }
 
 std::shared_ptr<Module> SvdConv2d::folded() const {
-  return std::make_shared<LowRankConv2d>(scheme_, *dense_conv(),
-                                         low_rank_pair(scheme_, Svd{u.value(), s.value(), v.value()}, weight_shape()));
+  return std::make_shared<LowRankConv2d>(
+      scheme_, *dense_conv(), low_rank_pair(scheme_, Svd{u.value(), s.value(), v.value()}, weight_shape()));
 }
 
 // ---- fully connected layers ---------------------------------------------------------------------------------------------
@@ -153,23 +158,28 @@ SvdLinear::SvdLinear(const Linear& linear, const Svd& factors) : SvdLayer(factor
               "] were expected, got u ", u.shape(), ", v ", v.shape());
 }
 
+bool SvdLinear::takes_pair(const Shape&) const {
+  return prefers_pair(rank() * (u.size(0) + v.size(0)), u.size(0) * v.size(0));
+}
+
 Variable SvdLinear::forward(const Variable& x) {
-  const int64_t dense = u.size(0) * v.size(0), pair = rank() * (u.size(0) + v.size(0));
-  if (!takes_pair(pair, dense)) return linear(x, matmul(v, transpose(scaled_u(), 0, 1)), bias);
+  if (!takes_pair(x.shape())) return linear(x, matmul(v, transpose(scaled_u(), 0, 1)), bias);
   return linear(linear(x, transpose(scaled_u(), 0, 1)), v, bias);
 }
 
 Shape SvdLinear::walk(const Shape& input, LayerUses& uses) const {
-  TENON_CHECK(input.rank() >= 1 && input.back() == u.size(0), "SvdLinear: walk: expects [..., ", u.size(0), "], got ", input);
+  TENON_CHECK(input.rank() >= 1 && input.back() == u.size(0), "SvdLinear: walk: expects [..., ", u.size(0),
+              "], got ", input);
   const int64_t dense = u.size(0) * v.size(0), pair = rank() * (u.size(0) + v.size(0));
   Shape output = input;
   output[output.rank() - 1] = v.size(0);
-  uses.push_back({this, input, output, input.numel() / u.size(0) * (takes_pair(pair, dense) ? pair : dense)});
+  uses.push_back({this, input, output, input.numel() / u.size(0) * (takes_pair(input) ? pair : dense)});
   return output;
 }
 
 std::shared_ptr<Module> SvdLinear::recomposed() const {
-  auto out = std::make_shared<Linear>(u.size(0), v.size(0), bias.defined() ? Bias::yes : Bias::no, unused_generator());
+  auto out = std::make_shared<Linear>(u.size(0), v.size(0), bias.defined() ? Bias::yes : Bias::no,
+                                      unused_generator());
   const NoGrad no_grad;
   out->weight.set_value(matrix().t().contiguous());
   if (bias.defined()) out->bias.set_value(bias.value().clone());
@@ -178,7 +188,8 @@ std::shared_ptr<Module> SvdLinear::recomposed() const {
 
 std::shared_ptr<Module> SvdLinear::folded() const {
   auto first = std::make_shared<Linear>(u.size(0), rank(), Bias::no, unused_generator());
-  auto second = std::make_shared<Linear>(rank(), v.size(0), bias.defined() ? Bias::yes : Bias::no, unused_generator());
+  auto second =
+      std::make_shared<Linear>(rank(), v.size(0), bias.defined() ? Bias::yes : Bias::no, unused_generator());
   const NoGrad no_grad;
   const Tensor root = sqrt(abs(s.value()));
   first->weight.set_value(mul(u.value(), root).t().contiguous());
@@ -213,7 +224,8 @@ void standardise(Module& net) {
   std::vector<Tensor> matrices;
   for (const auto& [name, layer] : layers) matrices.push_back(layer->matrix());
   const std::vector<Svd> exact = svd(matrices);
-  for (size_t i = 0; i < layers.size(); ++i) layers[i].layer->set_factors(truncated(exact[i], layers[i].layer->rank()));
+  for (size_t i = 0; i < layers.size(); ++i)
+    layers[i].layer->set_factors(truncated(exact[i], layers[i].layer->rank()));
 }
 
 int64_t inference_macs(Module& net, const Shape& image) {
@@ -227,6 +239,21 @@ int64_t inference_macs(Module& net, const Shape& image) {
   return of_convs > 0 ? of_convs : of_all;
 }
 
+void fold_factors(Module& net, const Shape& image) {
+  Shape one = image;
+  one.insert(0, 1);
+  LayerUses uses;
+  net.walk(one, uses);
+  for (const auto& [name, layer] : svd_layers(net)) {
+    const auto use = std::find_if(uses.begin(), uses.end(),
+                                  [layer = layer](const LayerUse& u) { return u.layer == layer; });
+    TENON_CHECK(use != uses.end(), "fold_factors: '", name, "' is never used");
+    const std::shared_ptr<Module> by = layer->takes_pair(use->input) ? layer->folded() : layer->recomposed();
+    by->train(net.is_training());
+    net.replace(name, by);
+  }
+}
+
 void fit_ranks(Module& net, const State& state) {
   for (const auto& [name, layer] : svd_layers(net)) {
     const auto found = state.find(name + ".s");
@@ -234,7 +261,8 @@ void fit_ranks(Module& net, const State& state) {
     const int64_t r = found->second.numel();
     const DType dtype = layer->s.dtype();
     const Device device = layer->s.device();
-    layer->set_factors({Tensor::zeros({layer->u.size(0), r}, dtype, device), Tensor::zeros({r}, dtype, device),
+    layer->set_factors({Tensor::zeros({layer->u.size(0), r}, dtype, device),
+                        Tensor::zeros({r}, dtype, device),
                         Tensor::zeros({layer->v.size(0), r}, dtype, device)});
   }
 }

@@ -38,6 +38,8 @@ class SvdLayer : public Module {
   void set_factors(const Svd& factors);
   /// By default the way of fewer multiply-adds.
   void set_path(Path path) { path_ = path; }
+  /// Is the pair the way of an input of this shape?
+  virtual bool takes_pair(const Shape& input) const = 0;
   /// M, [rows, columns].
   Tensor matrix() const;
   /// The layer of one weight: M itself.
@@ -52,7 +54,7 @@ class SvdLayer : public Module {
   SvdLayer(const Svd& factors, const Variable& like_bias);
   /// u |s|: the half that carries the magnitude.
   Variable scaled_u() const;
-  bool takes_pair(int64_t pair_macs, int64_t dense_macs) const {
+  bool prefers_pair(int64_t pair_macs, int64_t dense_macs) const {
     return path_ == Path::pair || (path_ == Path::cheaper && pair_macs < dense_macs);
   }
 
@@ -69,6 +71,7 @@ class SvdConv2d : public SvdLayer {
   const char* kind() const override { return "SvdConv2d"; }
   /// Counts the multiply-adds of the way that forward takes.
   Shape walk(const Shape& input, LayerUses& uses) const override;
+  bool takes_pair(const Shape& input) const override;
   std::shared_ptr<Module> recomposed() const override;
   std::shared_ptr<Module> folded() const override;
 
@@ -82,13 +85,12 @@ class SvdConv2d : public SvdLayer {
     int64_t dense = 0, of_rank_1 = 0;
   };
   std::shared_ptr<Conv2d> dense_conv() const;
-  Costs costs_for(const Shape& input) const;
-  bool takes_pair_for(const Shape& input);
+  const Costs& costs_for(const Shape& input) const;
 
   LowRankScheme scheme_;
   Conv2d geometry_;  // the convolution that this stands for; its weight has a shape and no memory
   LowRankOptions options_;
-  Costs costs_;  // of the last input's shape
+  mutable Costs costs_;  // of the last input's shape
 };
 
 /// A fully connected layer: M is in x out, y = ((x u) |s|) v^T + b.
@@ -99,13 +101,14 @@ class SvdLinear : public SvdLayer {
   Variable forward(const Variable& x) override;
   const char* kind() const override { return "SvdLinear"; }
   Shape walk(const Shape& input, LayerUses& uses) const override;
+  bool takes_pair(const Shape& input) const override;
   std::shared_ptr<Module> recomposed() const override;
   std::shared_ptr<Module> folded() const override;
 };
 
 /// How factors begin.
 enum class Start {
-  dense,   ///< the SVD of the weights that are there, of a new network or of a trained one
+  dense,  ///< the SVD of the weights that are there, of a new network or of a trained one
   random,  ///< the authors' code: u, v Kaiming-normal, s ~ N(0, 1); of linear layers Xavier-uniform and U[0, 1)
 };
 
@@ -127,6 +130,10 @@ void standardise(Module& net);
 
 /// Multiply-adds of one image [C, H, W] in all convolutions, each in its cheaper way; if there are none, in all layers.
 int64_t inference_macs(Module& net, const Shape& image);
+
+/// Puts in the place of every factored layer what computes the same without factors, for images [C, H, W]: the two thin
+/// layers where they are cheaper, else the one.
+void fold_factors(Module& net, const Shape& image);
 
 /// Gives every factored layer the rank that it has in `state`, so that load_state takes it.
 void fit_ranks(Module& net, const State& state);

@@ -10,7 +10,10 @@
 namespace tenon::svd_training {
 
 FactorHooks::FactorHooks(Module& net, const Recipe& recipe, Sparsifier sparsifier)
-    : layers_(svd_layers(net)), recipe_(recipe), sparsifier_(sparsifier), largest_gradients_(layers_.size(), 0) {}
+    : layers_(svd_layers(net)),
+      recipe_(recipe),
+      sparsifier_(sparsifier),
+      largest_gradients_(layers_.size(), 0) {}
 
 void FactorHooks::attach(experiment::Stage& stage) {
   stage.begin_epoch = [this](int64_t) { svds_before_ = svd_count(); };

@@ -21,7 +21,8 @@ class FactorHooks {
   std::vector<NamedSvdLayer> layers_;
   Recipe recipe_;
   Sparsifier sparsifier_;
-  std::vector<double> largest_gradients_;  // of u, layer by layer: |dL/du|, the penalties left out, over all steps
+  std::vector<double>
+      largest_gradients_;  // of u, layer by layer: |dL/du|, the penalties left out, over all steps
   int64_t svds_before_ = 0;
 };
 

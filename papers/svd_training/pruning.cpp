@@ -15,7 +15,8 @@ SvdLayer& layer_of(Module& net, const std::string& name) {
 
 Svd selected(const SvdLayer& layer, const Tensor& columns) {
   const Tensor at = columns.to(layer.s.device());
-  return {index_select(layer.u.value(), 1, at), index_select(layer.s.value(), 0, at), index_select(layer.v.value(), 1, at)};
+  return {index_select(layer.u.value(), 1, at), index_select(layer.s.value(), 0, at),
+          index_select(layer.v.value(), 1, at)};
 }
 
 double squared_norm(const Tensor& x) { return sum(square(x.to(float64))).item(); }
@@ -86,8 +87,7 @@ double energy_lost(Module& net, const Kept& kept) {
 double spectrum_error(Module& net) {
   std::vector<Tensor> matrices;
   const std::vector<NamedSvdLayer> layers = svd_layers(net);
-  for (const auto& [name, layer] : layers)
-    matrices.push_back(layer->matrix());
+  for (const auto& [name, layer] : layers) matrices.push_back(layer->matrix());
   const std::vector<Svd> exact = svd(matrices);
   double worst = 0;
   for (size_t i = 0; i < layers.size(); ++i) {

@@ -9,8 +9,8 @@ namespace {
 
 using experiment::Scale;
 
-const std::vector<double> kFinetuned = {1e-2, 3e-2, 0.1, 0.2};
-const std::vector<double> kUniform = {0.75, 0.5, 0.35, 0.25};
+const std::vector<double> kFinetuned = {1e-2, 0.1, 0.2};
+const std::vector<double> kUniform = {0.75, 0.5, 0.25};
 
 struct Grid {
   Sparsifier sparsifier;
@@ -25,7 +25,7 @@ const std::vector<Grid>& grids() {
 }
 
 // Stage 1 and every stage 2 of one scheme with one strength of the orthogonality penalty. `first_only` takes the first
-// strength of each grid.
+// strength of each grid, and finetunes nothing: such arms are compared before that.
 void add_trained(std::vector<Recipe>& all, LowRankScheme scheme, const std::string& prefix, double lambda_o,
                  bool first_only) {
   Recipe base;
@@ -37,7 +37,7 @@ void add_trained(std::vector<Recipe>& all, LowRankScheme scheme, const std::stri
   full.method = Method::full_rank;
   all.push_back(full);
   base.start = full.arm;
-  base.points = kFinetuned;
+  if (!first_only) base.points = kFinetuned;
   Recipe none = base;
   none.arm = prefix + "-none";
   none.label = "none";
@@ -54,7 +54,8 @@ void add_trained(std::vector<Recipe>& all, LowRankScheme scheme, const std::stri
     }
 }
 
-void add_post_hoc(std::vector<Recipe>& all, LowRankScheme scheme, PostHoc post_hoc, const char* name, const char* label) {
+void add_post_hoc(std::vector<Recipe>& all, LowRankScheme scheme, PostHoc post_hoc, const char* name,
+                  const char* label) {
   Recipe recipe;
   recipe.arm = concat("post-hoc-", name_of(scheme), "-", name);
   recipe.label = label;
@@ -89,7 +90,8 @@ Recipe filter_recipe(const char* arm, const char* label, FilterNorm filters) {
   return recipe;
 }
 
-Recipe variant_of(const std::vector<Recipe>& all, const std::string& arm, const std::string& name, Method method) {
+Recipe variant_of(const std::vector<Recipe>& all, const std::string& arm, const std::string& name,
+                  Method method) {
   Recipe recipe = *std::find_if(all.begin(), all.end(), [&](const Recipe& r) { return r.arm == arm; });
   recipe.arm = name;
   recipe.method = method;
@@ -148,13 +150,17 @@ std::vector<Recipe> mlp_recipes() {
   return all;
 }
 
-std::vector<float> repeated(float value, int64_t channels) { return std::vector<float>(static_cast<size_t>(channels), value); }
+std::vector<float> repeated(float value, int64_t channels) {
+  return std::vector<float>(static_cast<size_t>(channels), value);
+}
 
 Task mlp_task(const experiment::Options& options) {
   Task task;
   task.network = Network::lenet_300_100;
   task.start = Start::random;
   task.schedule = options.scale == Scale::kPaper ? Schedule{250, 250, 250, 100} : Schedule{4, 6, 2, 100};
+  if (options.scale == Scale::kScaled)
+    task.images = {.train = 12000, .validation = 2000, .test = 5000, .augment = {}};
   if (options.scale == Scale::kSmoke) {
     task.schedule = {1, 1, 1, 100};
     task.images = {.train = 1000, .validation = 300, .test = 300, .augment = {}};
@@ -212,22 +218,26 @@ experiment::ExperimentSpec Study::spec() const {
 const Study& conv_study() {
   static const Study study = {
       "svd_training",
-      "SVD training (Yang et al.; CVPR-W 2020): convolutions as factors U, s, V, trained with an orthogonality penalty and a "
-      "sparsity penalty on s, pruned by energy and finetuned, against the factorisations and prunings it was compared with.",
+      "SVD training (Yang et al.; CVPR-W 2020): convolutions as factors U, s, V, trained with an "
+      "orthogonality penalty and a "
+      "sparsity penalty on s, pruned by energy and finetuned, against the factorisations and prunings it was "
+      "compared with.",
       {"fashion_mnist", "cifar10"},
       {"dense-sgd", "dense-adam", "channel-full", "channel-none", "channel-hoyer-0.1", "channel-l1-0.1",
        "channel-free-full", "channel-free-hoyer-0.1", "channel-free-l1-0.1", "spatial-full", "spatial-none",
-       "spatial-hoyer-0.1", "spatial-l1-0.1", "post-hoc-channel-energy", "post-hoc-spatial-energy", "filters-l1"},
+       "spatial-hoyer-0.1", "spatial-l1-0.1", "post-hoc-channel-energy", "post-hoc-spatial-energy",
+       "filters-l1"},
       conv_recipes()};
   return study;
 }
 
 const Study& mlp_study() {
-  static const Study study = {"svd_training_mlp",
-                              "The prototype of SVD training on fully connected layers: LeNet-300-100 as factors U, s, V.",
-                              {"fashion_mnist", "mnist"},
-                              {},
-                              mlp_recipes()};
+  static const Study study = {
+      "svd_training_mlp",
+      "The prototype of SVD training on fully connected layers: LeNet-300-100 as factors U, s, V.",
+      {"fashion_mnist", "mnist"},
+      {},
+      mlp_recipes()};
   return study;
 }
 
@@ -242,7 +252,8 @@ const std::vector<double>& curve_energies() {
 
 std::string point_label(const Recipe& recipe, double point) {
   if (recipe.method == Method::filters) return concat(100 * point, " % of the filters");
-  if (recipe.method == Method::post_hoc && recipe.post_hoc == PostHoc::uniform) return concat(100 * point, " % of the ranks");
+  if (recipe.method == Method::post_hoc && recipe.post_hoc == PostHoc::uniform)
+    return concat(100 * point, " % of the ranks");
   return concat("e ", point);
 }
 

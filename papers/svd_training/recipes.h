@@ -50,7 +50,8 @@ struct Recipe {
   OptimizerKind optimizer = OptimizerKind::adam;
   PostHoc post_hoc = PostHoc::energy;
   FilterNorm filters = FilterNorm::l1;
-  std::string start;  ///< the arm whose network it starts from (fixed_rank: whose ranks it takes); empty: none
+  std::string
+      start;  ///< the arm whose network it starts from (fixed_rank: whose ranks it takes); empty: none
   std::vector<double> points;
 };
 

@@ -41,8 +41,8 @@ std::vector<Group> groups_of(const std::vector<NamedSvdLayer>& layers) {
 Tensor gram_minus_identity(const Tensor& a) {
   const Tensor gram = matmul(a.t(), a);
   const int64_t r = gram.size(-1);
-  const Tensor diagonal =
-      gram.as_strided({gram.size(0), r}, {gram.strides()[0], gram.strides()[1] + gram.strides()[2]}, gram.offset());
+  const Tensor diagonal = gram.as_strided(
+      {gram.size(0), r}, {gram.strides()[0], gram.strides()[1] + gram.strides()[2]}, gram.offset());
   unary_into(Unary::affine, diagonal, diagonal, 1, -1);
   return gram;
 }
@@ -54,7 +54,8 @@ std::vector<Tensor> values_of_s(const std::vector<NamedSvdLayer>& layers) {
 }
 
 const Tensor& gradient_of(const Variable& parameter) {
-  TENON_CHECK(parameter.grad().defined(), "svd_training: a factor of shape ", parameter.shape(), " has no gradient");
+  TENON_CHECK(parameter.grad().defined(), "svd_training: a factor of shape ", parameter.shape(),
+              " has no gradient");
   return parameter.grad().value();
 }
 
@@ -146,7 +147,8 @@ OrthogonalityError orthogonality_error(const std::vector<NamedSvdLayer>& layers)
   for (const Group& group : groups_of(layers)) {
     const Tensor gram = gram_minus_identity(group.stacked().to(float64));
     const auto r = static_cast<double>(group.rank());
-    for (double norm : norm2(gram, {1, 2}).to_vector<double>()) error.mean_rms += norm / std::sqrt(r), ++count;
+    for (double norm : norm2(gram, {1, 2}).to_vector<double>())
+      error.mean_rms += norm / std::sqrt(r), ++count;
     error.worst = std::max(error.worst, amax(abs(gram)).item());
   }
   if (count > 0) error.mean_rms /= count;

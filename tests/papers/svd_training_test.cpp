@@ -61,7 +61,8 @@ Outcome outcome(SvdLayer& layer, Path path, const Tensor& x, const Tensor& of_y)
   const Variable input(x, true);
   const Variable y = layer(input);
   backward(y, Variable(of_y));
-  return {y.value(), layer.u.grad().value(), layer.s.grad().value(), layer.v.grad().value(), input.grad().value()};
+  return {y.value(), layer.u.grad().value(), layer.s.grad().value(), layer.v.grad().value(),
+          input.grad().value()};
 }
 
 std::shared_ptr<Sequential> small_resnet(Generator& g) {
@@ -72,7 +73,8 @@ std::shared_ptr<Sequential> small_resnet(Generator& g) {
 std::shared_ptr<SvdLinear> layer_of(const Tensor& u, const Tensor& s, const Tensor& v) {
   return std::make_shared<SvdLinear>(Linear(u.size(0), v.size(0), Bias::no), Svd{u, s, v});
 }
-NamedSvdLayer drawn_layer(std::shared_ptr<SvdLinear>& keep, int64_t m, int64_t r, int64_t n, uint64_t stream) {
+NamedSvdLayer drawn_layer(std::shared_ptr<SvdLinear>& keep, int64_t m, int64_t r, int64_t n,
+                          uint64_t stream) {
   Generator g(test_seed(), stream);
   keep = layer_of(random_normal({m, r}, g, 0, 0.5, float64), random_normal({r}, g, 0, 1, float64),
                   random_normal({n, r}, g, 0, 0.5, float64));
@@ -86,7 +88,8 @@ void zero_gradients(SvdLayer& layer) {
 
 // ---- layers -------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("svd training: pair, recomposed and dense convolution agree, and so do all gradients of the two ways") {
+TEST_CASE(
+    "svd training: pair, recomposed and dense convolution agree, and so do all gradients of the two ways") {
   Generator g(test_seed(), 1);
   for (DType dtype : {float32, float64})
     for (LowRankScheme scheme : kSchemes)
@@ -101,7 +104,8 @@ TEST_CASE("svd training: pair, recomposed and dense convolution agree, and so do
         const double tolerance = dtype == float32 ? 1e-4 : 1e-10;
         for (bool negative : {false, true}) {
           if (negative) flip_signs(*layer);
-          const Outcome pair = outcome(*layer, Path::pair, x, of_y), whole = outcome(*layer, Path::recomposed, x, of_y);
+          const Outcome pair = outcome(*layer, Path::pair, x, of_y),
+                        whole = outcome(*layer, Path::recomposed, x, of_y);
           CHECK(distance(pair.y, y) < tolerance);
           CHECK(distance(whole.y, y) < tolerance);
           CHECK(distance(pair.du, whole.du) < tolerance);
@@ -132,7 +136,8 @@ TEST_CASE("svd training: finite differences of both ways, of convolutions and of
         layer->u = in[0], layer->s = in[1], layer->v = in[2];
         return std::vector<Variable>{layer->forward(Variable(x))};
       };
-      CHECK(gradcheck(f, {layer->u.value().clone(), layer->s.value().clone(), layer->v.value().clone()}).relative_error < 1e-6);
+      CHECK(gradcheck(f, {layer->u.value().clone(), layer->s.value().clone(), layer->v.value().clone()})
+                .relative_error < 1e-6);
     }
 }
 
@@ -149,7 +154,8 @@ TEST_CASE("svd training: at s = 0 gradients are finite, and that of s itself is 
     }
 }
 
-TEST_CASE("svd training: a network is factored whole, computes the same, and its paths follow the multiply-adds") {
+TEST_CASE(
+    "svd training: a network is factored whole, computes the same, and its paths follow the multiply-adds") {
   Generator g(test_seed(), 5);
   const Tensor x = random_normal({3, 2, 8, 8}, g);
   for (LowRankScheme scheme : kSchemes) {
@@ -249,11 +255,13 @@ TEST_CASE("svd training: the gradient of the orthogonality penalty is that of it
         const double below = orthogonality(layers);
         x.fill_(middle);
         const double expected = 0.7 * (above - below) / (2 * kStep);
-        CHECK(factor.grad().value().flatten().narrow(0, at, 1).item() == doctest::Approx(expected).epsilon(1e-6));
+        CHECK(factor.grad().value().flatten().narrow(0, at, 1).item() ==
+              doctest::Approx(expected).epsilon(1e-6));
       }
 }
 
-TEST_CASE("svd training: the orthogonality penalty is 0 at orthonormal columns, and 1/r^2 makes sizes comparable") {
+TEST_CASE(
+    "svd training: the orthogonality penalty is 0 at orthonormal columns, and 1/r^2 makes sizes comparable") {
   Generator g(test_seed(), 13);
   double values[2];
   for (int i = 0; i < 2; ++i) {
@@ -328,7 +336,9 @@ TEST_CASE("svd training: retraction gives orthonormal columns whose lengths go i
 
 // ---- pruning ------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("svd training: pruning keeps the fewest columns that hold the energy, ties with the last, and at least one") {
+TEST_CASE(
+    "svd training: pruning keeps the fewest columns that hold the energy, ties with the last, and at least "
+    "one") {
   const Tensor s = Tensor::from<double>({1, -4, 2, 0.5, -2, 0});
   // Squares: 16, 4, 4, 1, 0.25, 0 of 25.25.
   CHECK(kept_columns(s, 0).numel() == 6);
@@ -360,7 +370,8 @@ TEST_CASE("svd training: zeroed columns, removed columns and the folded network 
   }
 }
 
-TEST_CASE("svd training: with orthonormal factors the energy that pruning loses is the energy of s that it drops") {
+TEST_CASE(
+    "svd training: with orthonormal factors the energy that pruning loses is the energy of s that it drops") {
   Generator g(test_seed(), 17);
   auto net = small_resnet(g);
   factorise(*net, LowRankScheme::channel, Start::dense, g);
@@ -375,7 +386,9 @@ TEST_CASE("svd training: with orthonormal factors the energy that pruning loses 
   CHECK(energy_lost(*net, kept) == doctest::Approx(dropped / all).epsilon(1e-4));
 }
 
-TEST_CASE("svd training: the moments of Adam follow the columns that stay, and training goes on as if they had been alone") {
+TEST_CASE(
+    "svd training: the moments of Adam follow the columns that stay, and training goes on as if they had "
+    "been alone") {
   Generator g(test_seed(), 18);
   const Tensor x = random_normal({6, 2, 8, 8}, g), labels = random_integers({6}, g, 0, 3);
   auto net = small_resnet(g);
@@ -390,10 +403,12 @@ TEST_CASE("svd training: the moments of Adam follow the columns that stay, and t
   const Kept kept = columns_to_keep(*net, 0.1);
   const State moments = without_columns(optimizer.state(), kept);
   for (const auto& [name, columns] : kept) {
-    const Tensor before = optimizer.state().at("second_moment." + name + ".u"), after = moments.at("second_moment." + name + ".u");
+    const Tensor before = optimizer.state().at("second_moment." + name + ".u"),
+                 after = moments.at("second_moment." + name + ".u");
     REQUIRE(after.shape() == (Shape{before.size(0), columns.numel()}));
     for (int64_t j = 0; j < columns.numel(); ++j)
-      CHECK(distance(after.select(1, j), before.select(1, columns.select(0, j).to(int64).to_vector<int64_t>()[0])) == 0);
+      CHECK(distance(after.select(1, j),
+                     before.select(1, columns.select(0, j).to(int64).to_vector<int64_t>()[0])) == 0);
     CHECK(moments.at("first_moment." + name + ".s").numel() == columns.numel());
   }
   remove_columns(*net, kept);

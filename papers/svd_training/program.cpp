@@ -1,0 +1,128 @@
+#include "papers/svd_training/program.h"
+
+#include <iostream>
+#include <set>
+
+#include "core/atomic_file.h"
+#include "core/parallel.h"
+#include "papers/experiment/interrupt.h"
+#include "papers/experiment/training.h"
+#include "papers/svd_training/judgement.h"
+#include "papers/svd_training/report.h"
+
+namespace tenon::svd_training {
+namespace {
+
+// What the command line has beyond the options of every experiment.
+struct Own {
+  std::string init = "svd";
+  bool standardise = false;
+};
+
+// The arms asked for and those that they start from, in the order of the study.
+std::vector<std::string> with_starts(const Study& study, const std::vector<std::string>& asked,
+                                     bool from_checkpoint) {
+  std::set<std::string> wanted(asked.begin(), asked.end());
+  for (auto recipe = study.recipes.rbegin(); recipe != study.recipes.rend(); ++recipe) {
+    if (!wanted.contains(recipe->arm)) continue;
+    if (!recipe->start.empty()) wanted.insert(recipe->start);
+    if (from_checkpoint && recipe->method == Method::full_rank) wanted.insert("dense-adam");
+  }
+  std::vector<std::string> arms;
+  for (const Recipe& recipe : study.recipes)
+    if (wanted.contains(recipe.arm)) arms.push_back(recipe.arm);
+  return arms;
+}
+
+Json config_json(const experiment::Options& options, const Own& own) {
+  Json config = experiment::identity_json(options);
+  config["init"] = own.init;
+  config["standardise"] = own.standardise;
+  return config;
+}
+
+Plan plan_of(const Study& study, const experiment::Options& options, const Own& own) {
+  Plan plan;
+  plan.study = &study;
+  plan.task = task_of(study, options);
+  if (own.init == "random") plan.task.start = Start::random;
+  if (own.init != "random" && &study == &conv_study()) plan.task.start = Start::dense;
+  plan.from_checkpoint = own.init == "dense-checkpoint";
+  plan.standardised = own.standardise;
+  plan.device = Device::parse(options.device);
+  plan.memory = options.memory;
+  plan.out = &std::cout;
+  return plan;
+}
+
+// Measures what was trained; writes results.json, epochs.csv and the page; prints tables and claims.
+void write_out(const Plan& plan, const experiment::Options& options) {
+  experiment::RunFolder& folder = *plan.folder;
+  const Facts facts =
+      gather_facts(plan, options.arms, options.seed_list(), options.scale != experiment::Scale::kSmoke);
+  experiment::Results results;
+  results.paper = plan.study->name;
+  results.data_set = plan.problem->description;
+  results.options = options;
+  results.threads = num_threads();
+  for (const std::string& arm : options.arms)
+    for (int64_t seed : options.seed_list())
+      results.arms.push_back({arm, seed, folder.arm(arm, seed).result()});
+  results.claims = claims_of(facts, *plan.study, options);
+  results.extra = facts_json(facts);
+  folder.write_results(experiment::results_json(results));
+  write_file_atomically(folder.path() / "epochs.csv", epochs_csv(*plan.study, folder.read_log()));
+  const std::filesystem::path page = folder.path() / "report.html";
+  make_report(plan, facts, results).write(page);
+  for (const experiment::Table& table :
+       {arms_table(plan, facts), points_table(plan, facts), curve_table(facts), steps_table(facts)})
+    if (!table.rows.empty()) std::cout << '\n' << experiment::to_text(table, 200);
+  std::cout << '\n'
+            << plan.problem->description << "\n\n"
+            << experiment::to_text(experiment::claims_table(results.claims))
+            << "\nThe page: " << page.string() << std::endl;
+}
+
+int run(const Study& study, experiment::Options options, const Own& own) {
+  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  Plan plan = plan_of(study, options, own);
+  options.arms = with_starts(study, options.arms, plan.from_checkpoint);
+  experiment::RunFolder folder(options.out, config_json(options, own), options.resume);
+  const experiment::ImageProblem problem = experiment::load_images(options.data, plan.task.images);
+  plan.problem = &problem;
+  plan.folder = &folder;
+  std::cout << problem.description << std::endl;
+  for (const std::string& arm : options.arms)
+    for (int64_t seed : options.seed_list()) run_arm(plan, study.recipe(arm), seed);
+  write_out(plan, options);
+  return 0;
+}
+
+}  // namespace
+
+int run_program(const Study& study, int argc, char** argv) {
+  try {
+    experiment::OptionParser parser(study.spec());
+    Own own;
+    parser.add_choice("init",
+                      "how factors begin: the SVD of a new network's weights, the authors' random numbers, "
+                      "or the SVD of a trained one",
+                      own.init, {"svd", "random", "dense-checkpoint"});
+    parser.add_flag("standardise", "compute the factors anew between the stages", own.standardise);
+    const experiment::ParseOutcome outcome = parser.parse(argc, argv);
+    if (!outcome.options) {
+      (outcome.exit_status == 0 ? std::cout : std::cerr) << outcome.message;
+      return outcome.exit_status;
+    }
+    const experiment::InterruptGuard guard;
+    return run(study, *outcome.options, own);
+  } catch (const experiment::Interrupted& stop) {
+    std::cout << stop.what() << "; --resume goes on from there\n";
+    return 130;
+  } catch (const Error& error) {
+    std::cerr << study.name << ": " << error.what() << '\n';
+    return 1;
+  }
+}
+
+}  // namespace tenon::svd_training
