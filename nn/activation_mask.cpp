@@ -41,9 +41,10 @@ int64_t sample_count(const ActivationMaskOptions& options, int64_t size) {
 }
 
 void ActivationMask::set(const ActivationMaskOptions& options) {
-  TENON_CHECK(options.rate >= 0 && options.rate <= 1, "ActivationMask: expects a rate in [0, 1], got ", options.rate);
-  TENON_CHECK(options.sampled > 0 && options.sampled <= 1, "ActivationMask: expects to sample a fraction in (0, 1], got ",
-              options.sampled);
+  TENON_CHECK(options.rate >= 0 && options.rate <= 1, "ActivationMask: expects a rate in [0, 1], got ",
+              options.rate);
+  TENON_CHECK(options.sampled > 0 && options.sampled <= 1,
+              "ActivationMask: expects to sample a fraction in (0, 1], got ", options.sampled);
   TENON_CHECK(options.threshold >= 0, "ActivationMask: expects a threshold >= 0, got ", options.threshold);
   options_ = options;
 }

@@ -15,7 +15,7 @@ enum class MaskRule {
   winners,        ///< of each sample those of the largest magnitude (core/ops/winners.h)
   batch_winners,  ///< of a whole batch those of the largest magnitude: samples compete with each other
   threshold,      ///< those with |a| above a fixed number
-  random,         ///< of each sample as many as `winners`, drawn among those that are not 0, in evaluation too
+  random,  ///< of each sample as many as `winners`, drawn among those that are not 0, in evaluation too
 };
 
 struct ActivationMaskOptions {

@@ -22,6 +22,7 @@ class BatchNorm : public Module {
   const char* kind() const override { return kind_; }
   Shape walk(const Shape& input, LayerUses& uses) const override;
 
+  double eps() const { return options_.eps; }
   double momentum() const { return options_.momentum; }
   void set_momentum(double momentum) { options_.momentum = momentum; }
 

@@ -1,5 +1,6 @@
 #include "autograd/ops/conv.h"
 
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/tape.h"
 #include "core/ops/contract.h"
@@ -22,16 +23,23 @@ Variable sum_over_positions(const Variable& g) {
 // conv,
 // <., .> for the sum of products; then <g, w * x> = <backward_input(g, w), x> = <backward_weight(g, x), w>.
 
-// y = w * x + b            dx = backward_input(g, w), dw = backward_weight(g, x), db = sum g
-Variable conv(const Variable& x, const Variable& weight, const Variable& bias, const ConvOptions& options) {
-  return record("conv", conv(x.value(), weight.value(), value_or_none(bias), options), {x, weight, bias},
-                [x = Saved(x), w = Saved(weight), options](const Variable& g, Gradients& out) {
-                  if (out.needed(0))
-                    out.set(0, conv_backward_input(g, w(), spatial_extents(x().shape()), options));
-                  if (out.needed(1))
-                    out.set(1, conv_backward_weight(g, x(), spatial_extents(w().shape()), options));
-                  if (out.needed(2)) out.set(2, sum_over_positions(g));
-                });
+// y = f(w * x + b + r)     with p = g, or g where y > 0 for relu:
+//                          dx = backward_input(p, w), dw = backward_weight(p, x), db = sum p, dr = p
+Variable conv(const Variable& x, const Variable& weight, const Variable& bias, const ConvOptions& options,
+              Epilogue epilogue, const Variable& residual) {
+  const bool with_relu = epilogue == Epilogue::relu;
+  return record(
+      "conv",
+      conv(x.value(), weight.value(), value_or_none(bias), options, epilogue, value_or_none(residual)),
+      {x, weight, bias, residual},
+      [x = Saved(x), w = Saved(weight), options, with_relu](const Variable& g, Gradients& out) {
+        const Variable p = with_relu ? relu_backward(g, Variable(out.output().value())) : g;
+        if (out.needed(0)) out.set(0, conv_backward_input(p, w(), spatial_extents(x().shape()), options));
+        if (out.needed(1)) out.set(1, conv_backward_weight(p, x(), spatial_extents(w().shape()), options));
+        if (out.needed(2)) out.set(2, sum_over_positions(p));
+        if (out.needed(3)) out.set(3, p);
+      },
+      Keep{.outputs = with_relu});
 }
 
 // y = backward_input(u, w)     du = w * g, dw = backward_weight(u, g)

@@ -7,7 +7,8 @@
 namespace tenon {
 
 Variable conv(const Variable& x, const Variable& weight, const Variable& bias = {},
-              const ConvOptions& options = {});
+              const ConvOptions& options = {}, Epilogue epilogue = Epilogue::none,
+              const Variable& residual = {});
 Variable conv_backward_input(const Variable& g, const Variable& weight, const Dims& in,
                              const ConvOptions& options = {});
 Variable conv_backward_weight(const Variable& g, const Variable& x, const Dims& kernel,

@@ -43,13 +43,15 @@ PlacedView backward_view(const ConvPlan& plan, const int64_t (&phase)[3]) {
 }
 
 template <class T>
-void forward(const ConvPlan& plan, T* y, const T* x, const T* weight, const T* bias) {
+void forward(const ConvPlan& plan, T* y, const T* x, const T* weight, const T* bias, const T* residual) {
   const auto [view, extent] = forward_view(plan);
   const DirectChannels channels{plan.out_channels, plan.in_channels * plan.taps(), plan.taps(), extent};
   for_each_group(plan, [&, &view = view](int64_t group) {
-    conv_direct(view, channels, y + group * plan.out_channels * plan.y.channel,
-                x + group * plan.in_channels * plan.x.channel, weight + group * plan.weights() / plan.groups,
-                bias == nullptr ? nullptr : bias + group * plan.out_channels);
+    const int64_t to = group * plan.out_channels * plan.y.channel;
+    const ConvFinish<T> finish{bias == nullptr ? nullptr : bias + group * plan.out_channels,
+                               residual == nullptr ? nullptr : residual + to, plan.relu};
+    conv_direct(view, channels, y + to, x + group * plan.in_channels * plan.x.channel,
+                weight + group * plan.weights() / plan.groups, finish);
   });
 }
 
@@ -64,7 +66,7 @@ void backward_input(const ConvPlan& plan, T* gx, const T* g, const T* weight) {
     for_each_group(plan, [&, &view = view](int64_t group) {
       conv_direct(view, channels, gx + group * plan.in_channels * plan.x.channel,
                   g + group * plan.out_channels * plan.y.channel,
-                  weight + group * plan.weights() / plan.groups, static_cast<const T*>(nullptr));
+                  weight + group * plan.weights() / plan.groups, ConvFinish<T>());
     });
   }
 }
@@ -81,11 +83,12 @@ void backward_weight(const ConvPlan& plan, T* gw, const T* g, const T* x) {
 
 }  // namespace
 
-void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias) {
+void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias,
+          const void* residual) {
   visit_floating("conv", dtype, [&](auto tag) {
     using T = decltype(tag);
     forward(plan, static_cast<T*>(y), static_cast<const T*>(x), static_cast<const T*>(weight),
-            static_cast<const T*>(bias));
+            static_cast<const T*>(bias), static_cast<const T*>(residual));
   });
 }
 

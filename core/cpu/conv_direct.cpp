@@ -119,7 +119,7 @@ class Direct {
     });
   }
 
-  void run(T* out, const T* in, const T* bias) const {
+  void run(T* out, const T* in, const ConvFinish<T>& finish) const {
     const int64_t pairs = (vectors_ + 1) / 2;
     const int64_t groups = std::clamp<int64_t>(kTasks / strips_.count(), 1, pairs);
     const int64_t per_group = (pairs + groups - 1) / groups * 2, most = strips_.largest().positions();
@@ -137,7 +137,7 @@ class Direct {
               packed ? in + c * layout_.channel_step + at.plane * layout_.plane_step + at.from : strip.data();
           add_channels(at, first, last, c, count, x, sums.data());
         }
-        store(at, first, last, out, sums.data(), bias);
+        store(at, first, last, out, sums.data(), finish);
       }
     });
   }
@@ -198,21 +198,31 @@ class Direct {
     if (depths.count() == 0) run(0, 0);  // zeros
   }
 
-  void store(const Strip& at, int64_t first, int64_t last, T* out, T* sums, const T* bias) const {
-    const D d;
+  void store(const Strip& at, int64_t first, int64_t last, T* out, T* sums,
+             const ConvFinish<T>& finish) const {
     for (int64_t v = first; v < last; ++v) {
       const int64_t step = is_pair(v) ? 2 * kLanes : kLanes, k = v * kLanes,
                     n = std::min(kLanes, channels_.count - k);
       T* from = sums + (v / 2 * 2 - first) * kLanes * at.positions() + v % 2 * kLanes;
-      if (bias != nullptr) {
-        T shift[kLanes] = {};
-        std::copy_n(bias + k, n, shift);
-        const auto b = hn::LoadU(d, shift);
-        for (int64_t p = 0; p < at.positions(); ++p)
-          hn::StoreU(hn::Add(hn::LoadU(d, from + p * step), b), d, from + p * step);
-      }
+      if (finish.bias != nullptr || finish.relu_alone())
+        finish_sums(at.positions(), k, n, step, from, finish);
       for (int64_t p = 0; p < at.planes; ++p, from += at.lines * at.width * step)
         store_plane(at, at.plane + p, k, n, step, from, out);
+      if (finish.residual != nullptr) add_residual(view_, channels_.out_extent, at, k, n, out, finish);
+    }
+  }
+
+  // The bias of n channels from k on, and relu, in the sums of one vector.
+  void finish_sums(int64_t positions, int64_t k, int64_t n, int64_t step, T* sums,
+                   const ConvFinish<T>& finish) const {
+    const D d;
+    T shift[kLanes] = {};
+    if (finish.bias != nullptr) std::copy_n(finish.bias + k, n, shift);
+    const auto b = hn::LoadU(d, shift);
+    for (T* at = sums; at < sums + positions * step; at += step) {
+      const auto sum = hn::Add(hn::LoadU(d, at), b);
+      hn::StoreU(finish.relu_alone() ? hn::IfThenElse(hn::Lt(sum, hn::Zero(d)), hn::Zero(d), sum) : sum, d,
+                 at);
     }
   }
 
@@ -250,16 +260,16 @@ class Direct {
 
 template <class T>
 void run(const ConvView& view, const DirectChannels& channels, T* out, const T* in, const T* w,
-         const T* bias) {
+         const ConvFinish<T>& finish) {
   using Whole = hn::ScalableTag<T>;
   using Narrow = hn::CappedTag<T, std::max<size_t>(16 / sizeof(T), hn::MaxLanes(Whole()) / 2)>;
   auto go = [&](auto d) {
     Direct<decltype(d)> direct(view, channels);
     direct.pack_weights(w);
-    direct.run(out, in, bias);
+    direct.run(out, in, finish);
   };
   if (thin_pays(view, channels.count, hn::MaxLanes(Whole())))
-    return conv_thin(view, channels, out, in, w, bias);
+    return conv_thin(view, channels, out, in, w, finish);
   // A narrow vector costs half of a wide one where the processor has them in halves, and never more.
   if (channels.count * 2 <= static_cast<int64_t>(hn::MaxLanes(Whole()))) return go(Narrow());
   go(Whole());
@@ -268,12 +278,12 @@ void run(const ConvView& view, const DirectChannels& channels, T* out, const T* 
 }  // namespace
 
 void conv_direct(const ConvView& view, const DirectChannels& channels, float* out, const float* in,
-                 const float* w, const float* bias) {
-  run(view, channels, out, in, w, bias);
+                 const float* w, const ConvFinish<float>& finish) {
+  run(view, channels, out, in, w, finish);
 }
 void conv_direct(const ConvView& view, const DirectChannels& channels, double* out, const double* in,
-                 const double* w, const double* bias) {
-  run(view, channels, out, in, w, bias);
+                 const double* w, const ConvFinish<double>& finish) {
+  run(view, channels, out, in, w, finish);
 }
 
 }  // namespace tenon::cpu

@@ -12,10 +12,10 @@ struct DirectChannels {
   const int64_t* out_extent;  ///< extents of the image that outputs are placed in
 };
 
-/// out[n, k, place(o)] = bias[k] + sum_{c, t} w[k, c, t] in[n, c, o stride + offset(t)]; `bias` may be null.
+/// out[n, k, place(o)] = finish(sum_{c, t} w[k, c, t] in[n, c, o stride + offset(t)])
 void conv_direct(const ConvView& view, const DirectChannels& channels, float* out, const float* in,
-                 const float* w, const float* bias);
+                 const float* w, const ConvFinish<float>& finish);
 void conv_direct(const ConvView& view, const DirectChannels& channels, double* out, const double* in,
-                 const double* w, const double* bias);
+                 const double* w, const ConvFinish<double>& finish);
 
 }  // namespace tenon::cpu

@@ -252,4 +252,36 @@ template void pack_strip(const ConvView&, const StripLayout&, const Strip&, int6
 template void pack_strip(const ConvView&, const StripLayout&, const Strip&, int64_t, int64_t, const double*,
                          double*);
 
+template <class T>
+void add_residual(const ConvView& view, const int64_t* out_extent, const Strip& at, int64_t first,
+                  int64_t count, T* out, const ConvFinish<T>& finish) {
+  // Along the channels where these are neighbours, else along a line.
+  const bool along_channels = view.out.channel == 1;
+  const int64_t move = view.axis[2].place_step * view.out.position;
+  const int64_t lines = along_channels ? at.width : count,
+                line_step = along_channels ? move : view.out.channel;
+  const int64_t n = along_channels ? count : at.width, step = along_channels ? 1 : move;
+  for (int64_t p = 0; p < at.planes; ++p)
+    for (int64_t l = 0; l < at.lines; ++l) {
+      const int64_t place =
+          place_of(view, out_extent, at.plane + p, at.line + l, at.from) + first * view.out.channel;
+      for (int64_t line = 0; line < lines; ++line) {
+        T* const y = out + place + line * line_step;
+        const T* const r = finish.residual + place + line * line_step;
+        const auto run = [=](int64_t each) {
+          if (finish.relu)
+            for (int64_t i = 0; i < n; ++i) y[i * each] = math::maximum(y[i * each] + r[i * each], T{0});
+          else
+            for (int64_t i = 0; i < n; ++i) y[i * each] += r[i * each];
+        };
+        step == 1 ? run(1) : run(step);  // a form of its own for neighbours
+      }
+    }
+}
+
+template void add_residual(const ConvView&, const int64_t*, const Strip&, int64_t, int64_t, float*,
+                           const ConvFinish<float>&);
+template void add_residual(const ConvView&, const int64_t*, const Strip&, int64_t, int64_t, double*,
+                           const ConvFinish<double>&);
+
 }  // namespace tenon::cpu

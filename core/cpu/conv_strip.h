@@ -132,6 +132,12 @@ template <class T>
 void pack_strip(const ConvView& view, const StripLayout& layout, const Strip& strip, int64_t first,
                 int64_t last, const T* x, T* to);
 
+/// Adds the residual to channels [first, first + count) of a strip of the result, which holds the rest already and is
+/// still in the caches, and takes relu of that.
+template <class T>
+void add_residual(const ConvView& view, const int64_t* out_extent, const Strip& strip, int64_t first,
+                  int64_t count, T* out, const ConvFinish<T>& finish);
+
 /// Is the input itself a packed strip (every output of a single line meets its own input alone)?
 bool is_packed(const ConvView& view);
 

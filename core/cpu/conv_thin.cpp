@@ -123,7 +123,7 @@ class Thin {
         });
   }
 
-  void run(T* out, const T* in, const T* bias) const {
+  void run(T* out, const T* in, const ConvFinish<T>& finish) const {
     const int64_t shares = std::clamp<int64_t>(kTasks / strips_.count(), 1, groups_);
     const int64_t per_share = (groups_ + shares - 1) / shares;
     const int64_t work =
@@ -141,7 +141,7 @@ class Thin {
           pack_strip(view_, layout_, at, c, c + count, in, strip.data());
           add_channels(at, first, last, c, count, strip.data(), sums.data());
         }
-        store(at, first_of(first), first_of(last), out, sums.data(), bias);
+        store(at, first_of(first), first_of(last), out, sums.data(), finish);
       }
     });
   }
@@ -176,18 +176,21 @@ class Thin {
     }
   }
 
-  void store(const Strip& at, int64_t first, int64_t last, T* out, const T* sums, const T* bias) const {
+  void store(const Strip& at, int64_t first, int64_t last, T* out, const T* sums,
+             const ConvFinish<T>& finish) const {
     const ConvAxis& w = view_.axis[2];
     const int64_t move = w.place_step * view_.out.position;
     for (int64_t k = first; k < last; ++k) {
-      const T shift = bias == nullptr ? T{0} : bias[k];
+      const T shift = finish.bias == nullptr ? T{0} : finish.bias[k];
       for (int64_t p = 0; p < at.planes; ++p) {
         const T* from = sums + ((k - first) * at.planes + p) * plane_of(at);
         T* to = out + place_of(view_, channels_.out_extent, at.plane + p, at.line, at.from) +
                 k * view_.out.channel;
         for (int64_t l = 0; l < at.lines;
              ++l, from += line_of(at), to += line_step_out(view_, channels_.out_extent)) {
-          if (move == 1) {
+          if (finish.relu_alone()) {
+            for (int64_t i = 0; i < at.width; ++i) to[i * move] = math::maximum(from[i] + shift, T{0});
+          } else if (move == 1) {
             for (int64_t i = 0; i < at.width; ++i) to[i] = from[i] + shift;
           } else {
             for (int64_t i = 0; i < at.width; ++i) to[i * move] = from[i] + shift;
@@ -195,6 +198,8 @@ class Thin {
         }
       }
     }
+    if (finish.residual != nullptr)
+      add_residual(view_, channels_.out_extent, at, first, last - first, out, finish);
   }
 
   ConvView view_;
@@ -210,10 +215,10 @@ class Thin {
 
 template <class T>
 void run(const ConvView& view, const DirectChannels& channels, T* out, const T* in, const T* w,
-         const T* bias) {
+         const ConvFinish<T>& finish) {
   Thin<T> thin(view, channels);
   thin.pack_weights(w);
-  thin.run(out, in, bias);
+  thin.run(out, in, finish);
 }
 
 }  // namespace
@@ -231,12 +236,12 @@ bool thin_pays(const ConvView& view, int64_t channels, int64_t lanes) {
 }
 
 void conv_thin(const ConvView& view, const DirectChannels& channels, float* out, const float* in,
-               const float* w, const float* bias) {
-  run(view, channels, out, in, w, bias);
+               const float* w, const ConvFinish<float>& finish) {
+  run(view, channels, out, in, w, finish);
 }
 void conv_thin(const ConvView& view, const DirectChannels& channels, double* out, const double* in,
-               const double* w, const double* bias) {
-  run(view, channels, out, in, w, bias);
+               const double* w, const ConvFinish<double>& finish) {
+  run(view, channels, out, in, w, finish);
 }
 
 }  // namespace tenon::cpu

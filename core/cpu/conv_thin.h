@@ -9,8 +9,8 @@ namespace tenon::cpu {
 bool thin_pays(const ConvView& view, int64_t channels, int64_t lanes);
 /// As conv_direct.
 void conv_thin(const ConvView& view, const DirectChannels& channels, float* out, const float* in,
-               const float* w, const float* bias);
+               const float* w, const ConvFinish<float>& finish);
 void conv_thin(const ConvView& view, const DirectChannels& channels, double* out, const double* in,
-               const double* w, const double* bias);
+               const double* w, const ConvFinish<double>& finish);
 
 }  // namespace tenon::cpu

@@ -58,12 +58,13 @@ void winners(const WinnersPlan& plan, DType dtype, void* y, uint8_t* mask, const
   visit_floating("winners", dtype, [&](auto tag) {
     using T = decltype(tag);
     const int64_t passes = 8 * static_cast<int64_t>(sizeof(T)) / 2;
-    parallel_for(plan.rows, grain_for_flops(plan.samples * passes / 8 + plan.n), [&](int64_t begin, int64_t end) {
-      const Scratch<MagnitudeKey<T>> keys(plan.samples);
-      for (int64_t row = begin; row < end; ++row)
-        row_winners(plan, static_cast<T*>(y) + row * plan.n, mask + row * plan.n,
-                    static_cast<const T*>(x) + row * plan.n, keys.data());
-    });
+    parallel_for(plan.rows, grain_for_flops(plan.samples * passes / 8 + plan.n),
+                 [&](int64_t begin, int64_t end) {
+                   const Scratch<MagnitudeKey<T>> keys(plan.samples);
+                   for (int64_t row = begin; row < end; ++row)
+                     row_winners(plan, static_cast<T*>(y) + row * plan.n, mask + row * plan.n,
+                                 static_cast<const T*>(x) + row * plan.n, keys.data());
+                 });
   });
 }
 

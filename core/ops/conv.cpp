@@ -73,6 +73,14 @@ void check_bias(const ImageOp& op, const Tensor& x, const Tensor& bias, int64_t 
               bias.shape());
 }
 
+void check_residual(const ImageOp& op, const Tensor& y, const Tensor& residual) {
+  if (!residual.defined()) return;
+  check_same_dtype(op.plain, y, residual);
+  check_same_device(op.plain, y, residual);
+  TENON_CHECK(residual.shape() == y.shape(), op, ": residual expects the shape of the result, ", y.shape(),
+              ", got ", residual.shape());
+}
+
 // b[o] at every position of every image; zeros without a bias.
 void fill_with_bias(const Tensor& y, const Tensor& bias) {
   if (!bias.defined()) return void(y.fill_(0));
@@ -83,7 +91,8 @@ void fill_with_bias(const Tensor& y, const Tensor& bias) {
 
 }  // namespace
 
-Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options,
+            Epilogue epilogue, const Tensor& residual) {
   const ImageOp op = check_operands("conv", x, weight);
   const int64_t channels = weight.shape()[1] * options.groups;
   TENON_CHECK(channels == x.shape()[1], op, ": weight expects ", channels, " input channels, input has ",
@@ -94,16 +103,21 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
   const bool last = channels_last(x);
   Tensor y = empty_image(image_shape(x.shape()[0], weight.shape()[0], out_extents(op, plan)), last, x.dtype(),
                          x.device());
+  check_residual(op, y, residual);
   if (y.is_empty()) return y;
+  plan.relu = epilogue == Epilogue::relu;
   if (x.is_empty()) {
     fill_with_bias(y, bias);
-    return y;
+    if (residual.defined()) y.copy_(add(y, residual));
+    return plan.relu ? relu(y) : y;
   }
   const Image image = as_image(x, last);
   plan.x = image.steps, plan.y = steps_of_image(y.shape(), last);
   const Tensor w = weight.contiguous(), b = bias.defined() ? bias.contiguous() : bias;
+  // In the order of the result, so that one offset finds an element of both.
+  const Tensor r = residual.defined() ? packed_image(residual, last) : residual;
   TENON_DISPATCH(x.device(), conv, plan, x.dtype(), y.raw(), image.data.raw(), w.raw(),
-                 b.defined() ? b.raw() : nullptr);
+                 b.defined() ? b.raw() : nullptr, r.defined() ? r.raw() : nullptr);
   return y;
 }
 

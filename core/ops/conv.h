@@ -16,10 +16,15 @@ struct ConvOptions {
   int64_t groups = 1;  ///< channels are cut into so many independent groups
 };
 
-/// y[n, o, p] = bias[o] + sum_{c, k} weight[o, c, k] x[n, c, p * stride + k * dilation - padding].
-/// x [N, C, *in], weight [O, C / groups, *kernel], bias [O] or undefined -> [N, O, *out],
-/// out = floor((in + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
-Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+/// What a product does with its sums before it writes them.
+enum class Epilogue { none, relu };
+
+/// y[n, o, p] = epilogue(bias[o] + residual[n, o, p]
+///                       + sum_{c, k} weight[o, c, k] x[n, c, p * stride + k * dilation - padding]).
+/// x [N, C, *in], weight [O, C / groups, *kernel], bias [O] or undefined, residual [N, O, *out] or undefined
+/// -> [N, O, *out], out = floor((in + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {},
+            Epilogue epilogue = Epilogue::none, const Tensor& residual = {});
 
 /// Gradient of conv for its input of spatial extents `in`: g [N, O, *out], weight -> [N, C, *in].
 Tensor conv_backward_input(const Tensor& g, const Tensor& weight, const Dims& in,

@@ -14,9 +14,6 @@
 
 namespace tenon {
 
-/// What a product does with its sums before it writes them.
-enum class Epilogue { none, relu };
-
 /// y[m, n] = epilogue(bias[m] + sum_k W[m, k] x[k, n]): x [K, N] in any order of axes -> row-major [M, N].
 /// `bias` [M] may be undefined. With N = 1 it is the product with a vector.
 Tensor spmm(const SparsePattern& pattern, const Tensor& values, const Tensor& x, const Tensor& bias = {},

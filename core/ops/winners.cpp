@@ -27,9 +27,10 @@ Winners winners(const Tensor& x, int64_t k, int64_t samples) {
   Shape rest = x.shape();
   rest.erase(0);
   WinnersPlan plan{.rows = x.size(0), .n = rest.numel()};
-  TENON_CHECK(k >= 0 && k <= plan.n, "winners: expects 0 <= k <= ", plan.n, " (samples of ", x.shape(), "), got ", k);
-  TENON_CHECK(samples >= 0 && samples <= plan.n, "winners: expects 0 <= samples <= ", plan.n, " (samples of ", x.shape(),
-              "), got ", samples);
+  TENON_CHECK(k >= 0 && k <= plan.n, "winners: expects 0 <= k <= ", plan.n, " (samples of ", x.shape(),
+              "), got ", k);
+  TENON_CHECK(samples >= 0 && samples <= plan.n, "winners: expects 0 <= samples <= ", plan.n, " (samples of ",
+              x.shape(), "), got ", samples);
   const Tensor dense = x.contiguous();
   Winners out{Tensor::empty(x.shape(), x.dtype(), x.device()), Tensor::empty(x.shape(), uint8, x.device())};
   if (out.y.is_empty()) return out;
@@ -37,7 +38,8 @@ Winners winners(const Tensor& x, int64_t k, int64_t samples) {
   plan.step = samples == 0 ? 1 : spreading_step(plan.n);
   plan.rank = winner_count(static_cast<double>(k) / static_cast<double>(plan.n), plan.samples);
   if (plan.rank == plan.samples) return {dense.clone(), out.mask.fill_(1)};
-  TENON_DISPATCH(x.device(), winners, plan, x.dtype(), out.y.raw(), static_cast<uint8_t*>(out.mask.raw()), dense.raw());
+  TENON_DISPATCH(x.device(), winners, plan, x.dtype(), out.y.raw(), static_cast<uint8_t*>(out.mask.raw()),
+                 dense.raw());
   return out;
 }
 

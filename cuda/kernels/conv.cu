@@ -119,7 +119,7 @@ ConvGather backward_gather(const ConvPlan& plan, const int64_t (&phase)[3]) {
 template <int kRows, class T>
 __global__ void __launch_bounds__(256, 4)
     conv_direct_kernel(ConvGather g, T* c, const T* __restrict__ a, const T* __restrict__ source,
-                       const T* __restrict__ shift) {
+                       ConvFinish<T> finish) {
   const int64_t item = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (item >= int64_t{g.n} * g.groups) return;
   // Neighbours in memory for neighbouring threads: positions, or the channels of groups.
@@ -148,35 +148,43 @@ __global__ void __launch_bounds__(256, 4)
           for (int row = 0; row < kRows; ++row)
             if (row < g.m) sum[row] = math::fma(w[int64_t{row} * g.a_step], x, sum[row]);
         }
-  c += group * g.c_group + c_offset;
+  const int64_t place = group * g.c_group + c_offset;
   for (int row = 0; row < kRows; ++row)
-    if (row < g.m)
-      c[int64_t{row} * g.c_step] = sum[row] + (shift == nullptr ? T(0) : shift[group * g.m + row]);
+    if (row < g.m) {
+      const int64_t at = place + int64_t{row} * g.c_step;
+      c[at] = finish.value(sum[row] + (finish.bias == nullptr ? T(0) : finish.bias[group * g.m + row]), at);
+    }
 }
 
 // `c_count` as in run_product.
 template <class T>
 void run_gather(const char* name, const ConvGather& gather, int64_t c_count, void* c, const void* a,
-                const void* source, const void* shift) {
+                const void* source, const ConvFinish<T>& finish = {}) {
   T* const pc = static_cast<T*>(c);
-  const T *pa = static_cast<const T*>(a), *ps = static_cast<const T*>(source),
-          *pb = static_cast<const T*>(shift);
-  if (gather.m > 4) return run_product<T>(name, gather, gather.channels_inside, c_count, pc, pa, ps, pb);
+  const T *pa = static_cast<const T*>(a), *ps = static_cast<const T*>(source);
+  if (gather.m > 4) return run_product<T>(name, gather, gather.channels_inside, c_count, pc, pa, ps, finish);
   constexpr unsigned kBlock = 256;
   const int64_t blocks = divide_up(int64_t{gather.n} * gather.groups, kBlock);
   TENON_CHECK(blocks <= 0x7fffffff, name, ": ", gather.groups, " groups of ", gather.n,
               " positions are too many for one launch");
   launch(name, gather.m == 1 ? conv_direct_kernel<1, T> : conv_direct_kernel<4, T>,
-         {static_cast<unsigned>(blocks)}, {kBlock}, 0, gather, pc, pa, ps, pb);
+         {static_cast<unsigned>(blocks)}, {kBlock}, 0, gather, pc, pa, ps, finish);
 }
 
 }  // namespace
 
-void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias) {
-  if (settings().conv_by_cudnn) return library::conv(plan, dtype, y, x, weight, bias);
-  check_span("conv", plan);
+void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias,
+          const void* residual) {
+  const int64_t count = plan.images * plan.y.image;
   visit_floating("conv", dtype, [&](auto tag) {
-    run_gather<decltype(tag)>("conv", forward_gather(plan), plan.images * plan.y.image, y, weight, x, bias);
+    using T = decltype(tag);
+    const ConvFinish<T> finish{static_cast<const T*>(bias), static_cast<const T*>(residual), plan.relu};
+    if (settings().conv_by_cudnn) {
+      library::conv(plan, dtype, y, x, weight, bias);
+      return finish_sums(static_cast<T*>(y), count, finish);
+    }
+    check_span("conv", plan);
+    run_gather<T>("conv", forward_gather(plan), count, y, weight, x, finish);
   });
 }
 
@@ -192,7 +200,7 @@ void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void
       for (phase[1] = 0; phase[1] < phases[1]; ++phase[1])
         for (phase[2] = 0; phase[2] < phases[2]; ++phase[2])
           run_gather<T>("conv_backward_input", backward_gather(plan, phase),
-                        single ? plan.images * plan.x.image : 0, gx, weight, g, nullptr);
+                        single ? plan.images * plan.x.image : 0, gx, weight, g);
   });
 }
 

@@ -6,7 +6,8 @@
 
 namespace tenon::cuda {
 
-void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias);
+void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias,
+          const void* residual);
 void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void* g, const void* weight);
 void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const void* g, const void* x);
 

@@ -131,7 +131,7 @@ void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const voi
       return run_depthwise(weight_gather(plan), plan.y.position != 1, static_cast<T*>(gw),
                            static_cast<const T*>(g), static_cast<const T*>(x));
     run_product<T>("conv_backward_weight", weight_gather(plan), plan.x.position == 1, plan.weights(),
-                   static_cast<T*>(gw), static_cast<const T*>(g), static_cast<const T*>(x), nullptr);
+                   static_cast<T*>(gw), static_cast<const T*>(g), static_cast<const T*>(x));
   });
 }
 

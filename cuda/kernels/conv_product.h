@@ -73,10 +73,10 @@ struct ConvPieces {
   }
 };
 
-/// Writes a thread's part of the tile, neighbours in C together where they lie so and are aligned.
+/// Writes a thread's part of the tile, finished, neighbours in C together where they lie so and are aligned.
 template <class Sum, class T>
 __device__ void store_tile(const Sum& sum, T* c, const int* c_offsets, int m, int m_end, int c_step,
-                           int thread) {
+                           int thread, const ConvFinish<T>& finish) {
   constexpr int kColumns = Sum::kColumnsTogether, kRows = Sum::kRowsTogether;
   using Columns = Neighbours<T, kColumns>;
   using Rows = Neighbours<T, kRows>;
@@ -87,7 +87,8 @@ __device__ void store_tile(const Sum& sum, T* c, const int* c_offsets, int m, in
         if (offset < 0) continue;
         T* const at = c + row + offset;
         Rows rows;
-        for (int q = 0; q < kRows; ++q) rows.v[q] = sum.value(i + q, j);
+        for (int q = 0; q < kRows; ++q)
+          if (row + q < m_end) rows.v[q] = finish.value(sum.value(i + q, j), row + q + offset);
         if (row + kRows <= m_end && reinterpret_cast<uintptr_t>(at) % alignof(Rows) == 0) {
           *reinterpret_cast<Rows*>(at) = rows;
           continue;
@@ -109,7 +110,9 @@ __device__ void store_tile(const Sum& sum, T* c, const int* c_offsets, int m, in
       if (row >= m_end) continue;
       T* const at = c + int64_t{row} * c_step;
       Columns columns;
-      for (int q = 0; q < kColumns; ++q) columns.v[q] = sum.value(i, j + q);
+      for (int q = 0; q < kColumns; ++q)
+        if (offset[q] >= 0)
+          columns.v[q] = finish.value(sum.value(i, j + q), int64_t{row} * c_step + offset[q]);
       if (together && reinterpret_cast<uintptr_t>(at + offset[0]) % alignof(Columns) == 0) {
         *reinterpret_cast<Columns*>(at + offset[0]) = columns;
         continue;
@@ -120,11 +123,12 @@ __device__ void store_tile(const Sum& sum, T* c, const int* c_offsets, int m, in
   }
 }
 
-/// One part of k, one group, one tile of C. `shift` (or null) is added to the rows, in the first part.
+/// One part of k, one group, one tile of C. The bias is added to the rows, in the first part; residual and relu are for
+/// sums of a single part.
 template <class Tile, class Sum, class T, bool kSourceAlongK, class Gather, class Site>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     conv_product_kernel(Gather gather, T* c, const T* __restrict__ a, const T* __restrict__ source,
-                        const T* __restrict__ shift) {
+                        ConvFinish<T> finish) {
   TENON_SHARED(T, a_pieces, 2 * Tile::kPieceA);
   TENON_SHARED(T, b_pieces, 2 * Tile::kPieceB);
   TENON_SHARED(Site, n_sites, Tile::kN);
@@ -165,20 +169,36 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
 
   Sum sum;
   multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces, sum);
-  if (shift != nullptr && part == 0)
+  if (finish.bias != nullptr && part == 0)
     for (int i = 0; i < Sum::kRows; ++i) {
       const int row = m + Sum::row(thread, i);
-      if (row < gather.m) sum.add_to_row(i, shift[group * gather.m + row]);
+      if (row < gather.m) sum.add_to_row(i, finish.bias[group * gather.m + row]);
     }
+  if (finish.residual != nullptr) finish.residual += group * gather.c_group;
   store_tile(sum, c + group * gather.c_group + part * gather.c_part, c_offsets, m, gather.m, gather.c_step,
-             thread);
+             thread, finish);
+}
+
+/// c[i] = finished c[i], which has its bias: for sums that could not be finished where they were made.
+template <class T>
+__global__ void finish_sums_kernel(T* c, int64_t count, ConvFinish<T> finish) {
+  const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i < count) c[i] = finish.value(c[i], i);
+}
+
+template <class T>
+void finish_sums(T* c, int64_t count, const ConvFinish<T>& finish) {
+  if (finish.residual == nullptr && !finish.relu) return;
+  constexpr unsigned kBlock = 256;
+  launch("conv_finish", finish_sums_kernel<T>, {static_cast<unsigned>(divide_up(count, kBlock))}, {kBlock}, 0,
+         c, count, finish);
 }
 
 /// Computes the product in a tile that suits its sizes, k cut into parts where the tiles alone would not fill a
 /// card (`c_count` elements of C, or 0 not to cut: then C is not written whole). `name` is the kernel's.
 template <class T, class Gather>
 void run_product(const char* name, Gather gather, bool source_along_k, int64_t c_count, T* c, const T* a,
-                 const T* source, const T* shift) {
+                 const T* source, const ConvFinish<T>& finish = {}) {
   constexpr int64_t kLeast = 512;  // of k in a part
   const int64_t most = c_count > 0 ? std::max<int64_t>(gather.k / kLeast, 1) : 1;
   with_tile<T>(gather.m, gather.n, gather.groups * most, settings().tf32, [&](auto tile, auto type) {
@@ -200,10 +220,12 @@ void run_product(const char* name, Gather gather, bool source_along_k, int64_t c
                                               : conv_product_kernel<Shape, Sum, T, false, Gather, MaskSite>)
                             : (source_along_k ? conv_product_kernel<Shape, Sum, T, true, Gather, PlaceSite>
                                               : conv_product_kernel<Shape, Sum, T, false, Gather, PlaceSite>);
-    if (parts == 1) return launch(name, kernel, grid, {Shape::kThreads}, 0, gather, c, a, source, shift);
+    if (parts == 1) return launch(name, kernel, grid, {Shape::kThreads}, 0, gather, c, a, source, finish);
     const Scratch partial(static_cast<size_t>(parts * c_count) * sizeof(T));
-    launch(name, kernel, grid, {Shape::kThreads}, 0, gather, partial.as<T>(), a, source, shift);
+    launch(name, kernel, grid, {Shape::kThreads}, 0, gather, partial.as<T>(), a, source,
+           ConvFinish<T>{finish.bias});
     join_parts(c, partial.as<T>(), c_count, parts);
+    finish_sums(c, c_count, finish);
   });
 }
 

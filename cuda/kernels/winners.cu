@@ -8,10 +8,9 @@
 // again from the first or the second cache. A block a row: many rows fill the card, while a single long one (AlexNet's
 // first layer at batch 1: 290,400 elements) waits for the loads of one block; there `samples` cut the search to a tenth.
 // Short rows wait for the 18 barriers of the running sums in each pass. Never timed on a card.
-#include "cuda/kernels/winners.h"
-
 #include "core/ops/contract.h"
 #include "cuda/kernels/block_scan.h"
+#include "cuda/kernels/winners.h"
 
 namespace tenon::cuda {
 namespace {
@@ -21,7 +20,8 @@ static_assert(kPlaces == kScanThreads);
 
 // The key of rank p.rank among the row's samples; 0 if that many are not above 0. Every thread gets it.
 template <class T>
-__device__ MagnitudeKey<T> key_of_rank(const WinnersPlan& p, const T* row, int* found, int* part, int* chosen) {
+__device__ MagnitudeKey<T> key_of_rank(const WinnersPlan& p, const T* row, int* found, int* part,
+                                       int* chosen) {
   using Key = MagnitudeKey<T>;
   constexpr int kBits = 8 * sizeof(Key);
   const int thread = static_cast<int>(threadIdx.x);
@@ -70,12 +70,13 @@ __global__ void __launch_bounds__(kPlaces)
 }  // namespace
 
 void winners(const WinnersPlan& plan, DType dtype, void* y, uint8_t* mask, const void* x) {
-  TENON_CHECK(plan.rows <= 0x7fffffff && plan.n <= 0x7fffffff, "winners: the CUDA kernel expects less than 2^31 samples of ",
-              "less than 2^31 elements, got ", plan.rows, " of ", plan.n);
+  TENON_CHECK(plan.rows <= 0x7fffffff && plan.n <= 0x7fffffff,
+              "winners: the CUDA kernel expects less than 2^31 samples of ", "less than 2^31 elements, got ",
+              plan.rows, " of ", plan.n);
   visit_floating("winners", dtype, [&](auto tag) {
     using T = decltype(tag);
-    launch("winners", winners_kernel<T>, {static_cast<unsigned>(plan.rows)}, {kPlaces}, 0, plan, static_cast<T*>(y), mask,
-           static_cast<const T*>(x));
+    launch("winners", winners_kernel<T>, {static_cast<unsigned>(plan.rows)}, {kPlaces}, 0, plan,
+           static_cast<T*>(y), mask, static_cast<const T*>(x));
   });
 }
 

@@ -229,7 +229,7 @@ int64_t break_even_rank(LowRankScheme scheme, const Conv2d& conv, const Shape& i
 // ---- networks ---------------------------------------------------------------------------------------------------------
 
 LowRankConv2d::LowRankConv2d(LowRankScheme scheme, const Conv2d& conv, int64_t rank, Generator& generator)
-    : scheme_(scheme), rank_(rank) {
+    : scheme_(scheme), rank_(rank), options_(conv.options()) {
   TENON_CHECK(rank >= 1 && rank <= full_rank(scheme, conv.weight.shape()),
               "LowRankConv2d: expects a rank of 1 to ", full_rank(scheme, conv.weight.shape()), ", got ",
               rank);
@@ -252,7 +252,7 @@ int64_t rank_of_pair(LowRankScheme scheme, const Conv2d& conv, const LowRankPair
 }  // namespace
 
 LowRankConv2d::LowRankConv2d(LowRankScheme scheme, const Conv2d& conv, const LowRankPairOf<Tensor>& pair)
-    : scheme_(scheme), rank_(rank_of_pair(scheme, conv, pair)) {
+    : scheme_(scheme), rank_(rank_of_pair(scheme, conv, pair)), options_(conv.options()) {
   const LowRankOptions o = low_rank_options(scheme, conv);
   const int64_t inner = inner_channels(scheme, conv.out_channels(), rank_);
   Generator unused(0);
@@ -270,6 +270,39 @@ LowRankConv2d::LowRankConv2d(LowRankScheme scheme, const Conv2d& conv, const Low
 
 Shape LowRankConv2d::walk(const Shape& input, LayerUses& uses) const {
   return second_->walk(first_->walk(input, uses), uses);
+}
+
+Tensor recomposed_weight(const LowRankConv2d& pair) {
+  const Tensor &a = pair.first().weight.value(), &b = pair.second().weight.value();
+  const int64_t k = pair.rank(), c = a.size(1), n = b.size(0);
+  switch (pair.scheme()) {
+    case LowRankScheme::channel:
+      return matmul(b.reshape({n, k}), a.reshape({k, a.numel() / k})).reshape({n, c, a.size(2), a.size(3)});
+    case LowRankScheme::spatial: {
+      const int64_t kh = a.size(2), kw = b.size(3);
+      const Tensor m =
+          matmul(a.reshape({k, c * kh}).t(), b.reshape({n, k, kw}).permute({1, 0, 2}).reshape({k, n * kw}));
+      return low_rank_weight(LowRankScheme::spatial, m, Shape{n, c, kh, kw}).contiguous();
+    }
+    case LowRankScheme::decoupled:
+      return matmul(a.reshape({n, k, c}).transpose(1, 2), b.reshape({n, k, b.numel() / (n * k)}))
+          .reshape({n, c, b.size(2), b.size(3)});
+  }
+  fail("recomposed_weight: no such scheme");
+}
+
+std::shared_ptr<Conv2d> recomposed(const LowRankConv2d& pair) {
+  const Tensor weight = recomposed_weight(pair);
+  const Variable& bias = pair.second().bias;
+  Generator unused(0);
+  auto conv = std::make_shared<Conv2d>(weight.size(1), weight.size(0), Dims{weight.size(2), weight.size(3)},
+                                       pair.options(), bias.defined() ? Bias::yes : Bias::no, unused);
+  conv->to(weight.dtype());
+  conv->to(weight.device());
+  NoGrad no_grad;
+  conv->weight.value().copy_(weight);
+  if (bias.defined()) conv->bias.value().copy_(bias.value());
+  return conv;
 }
 
 std::vector<NamedConv> named_convs(Module& net) {

@@ -103,12 +103,20 @@ class LowRankConv2d : public Module {
   int64_t rank() const { return rank_; }
   Conv2d& first() const { return *first_; }
   Conv2d& second() const { return *second_; }
+  /// Stride, padding and dilation of the convolution that the pair stands for.
+  const ConvOptions& options() const { return options_; }
 
  private:
   LowRankScheme scheme_;
   int64_t rank_;
+  ConvOptions options_;
   std::shared_ptr<Conv2d> first_, second_;
 };
+
+/// The weight [n, c, kh, kw] of the one convolution that computes what a pair does.
+Tensor recomposed_weight(const LowRankConv2d& pair);
+/// That convolution.
+std::shared_ptr<Conv2d> recomposed(const LowRankConv2d& pair);
 
 /// A convolution somewhere in a network.
 struct NamedConv {

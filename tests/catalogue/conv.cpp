@@ -2,6 +2,7 @@
 
 #include "autograd/ops/conv.h"
 #include "autograd/ops/view.h"
+#include "core/ops/elementwise.h"
 #include "tests/catalogue/naive_conv.h"
 #include "tests/catalogue/row.h"
 
@@ -78,6 +79,34 @@ Array to_weight(const ConvCase& c, const Array& g, const Array& x) {
   return gw;
 }
 
+// `c`, a convolution with a bias, with what is done to its sums.
+Case finished_case(Draw& d, const ConvCase& s, Case c, Epilogue epilogue, bool with_residual) {
+  if (with_residual) c.label += " residual";
+  if (epilogue == Epilogue::relu) c.label += " relu";
+  if (epilogue == Epilogue::relu) c.inputs[2] = d.far_from_zero({s.out_channels});
+  if (with_residual)
+    c.inputs.push_back(epilogue == Epilogue::relu ? affine(d.far_from_zero(s.y_shape()), 3, 0)
+                                                  : d.normal(s.y_shape()));
+  const auto residual = [with_residual](const auto& in) {
+    return with_residual ? in[3] : std::decay_t<decltype(in[3])>();
+  };
+  c.tensors = [=](const Tensors& in) {
+    return Tensors{conv(in[0], in[1], in[2], s.options, epilogue, residual(in))};
+  };
+  c.variables = [=](const Variables& in) {
+    return Variables{conv(in[0], in[1], in[2], s.options, epilogue, residual(in))};
+  };
+  c.reference = [=](const Arrays& in) {
+    Array y = convolved(s, in);
+    for (int64_t i = 0; i < y.numel(); ++i) {
+      if (with_residual) y[i] += in[3][i];
+      if (epilogue == Epilogue::relu) y[i] = std::max(y[i], 0.0);
+    }
+    return Arrays{y};
+  };
+  return c;
+}
+
 const char* const kReason = "sums of up to some thousand products in float32";
 
 const Register conv_row({
@@ -104,6 +133,10 @@ const Register conv_row({
             if (with_channels_last(d, s))
               b.label += ", channels last", b.inputs[0] = channels_inside(b.inputs[0]);
             cases.push_back(b);
+            for (Epilogue epilogue : {Epilogue::none, Epilogue::relu})
+              for (bool with_residual : {true, false})
+                if (with_residual || epilogue == Epilogue::relu)
+                  cases.push_back(finished_case(d, s, b, epilogue, with_residual));
           }
           return cases;
         },
@@ -117,6 +150,11 @@ const Register conv_row({
               {"integers",
                [=] { conv(image.to(int32), kernel.to(int32)); },
                {"conv", "float32 or float64", "int32"}},
+              {"residual",
+               [=] {
+                 conv(image, kernel, {}, {}, Epilogue::none, Tensor::zeros({1, 6, 3, 4}));
+               },
+               {"conv2d", "residual", "[1, 6, 3, 3]", "[1, 6, 3, 4]"}},
               {"channels",
                [=] { conv(x, w); },
                {"conv3d: weight expects 16 input channels, input has 8 (input [2, 8, 5, 6, 7], weight [32, "

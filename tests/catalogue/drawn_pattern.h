@@ -36,12 +36,4 @@ void for_each_element(const DrawnPattern& w, F&& f) {
       f(m, w.indices[static_cast<size_t>(p)], p * w.block + m % w.block);
 }
 
-/// A bias for products through ReLU: 20 and more away from 0, where sums of a few products do not reach back
-/// to, so that differences do not straddle the kink. Rows of either sign.
-inline Tensor draw_far_bias(Draw& d, int64_t rows) {
-  Tensor bias = d.uniform({rows}, 20, 25);
-  for (int64_t i = 0; i < rows; i += 2) bias.data<double>()[i] *= -1;
-  return bias;
-}
-
 }  // namespace tenon::catalogue

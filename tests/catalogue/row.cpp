@@ -83,6 +83,12 @@ Tensor Draw::away_from(const Shape& shape, std::vector<double> kinks, double gap
   return x;
 }
 
+Tensor Draw::far_from_zero(const Shape& shape) {
+  Tensor x = uniform(shape, 20, 25);
+  for (int64_t i = 0; i < x.numel(); i += 2) x.data<double>()[i] *= -1;
+  return x;
+}
+
 Tensor Draw::distinct(const Shape& shape) {
   Tensor order = random_permutation(shape.numel(), generator);
   Tensor x = Tensor::empty(shape, float64);

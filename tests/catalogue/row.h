@@ -62,6 +62,9 @@ class Draw {
   }
   /// Like `normal`, but no element within `gap` of any of the kinks, so that differences do not straddle one.
   Tensor away_from(const Shape& shape, std::vector<double> kinks, double gap = 0.02);
+  /// 20 to 25 away from 0, on alternating sides: added to sums that go through ReLU, it keeps all but the largest from the
+  /// kink.
+  Tensor far_from_zero(const Shape& shape);
   /// All elements differ by at least 0.01 (a shuffled ladder): for max, sort and the like.
   Tensor distinct(const Shape& shape);
   /// Integers in [low, high).

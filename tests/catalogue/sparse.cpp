@@ -51,7 +51,7 @@ Case spmm_case(Draw& d, const DrawnPattern& w, int64_t n, bool with_bias, Epilog
   Case c;
   c.label = concat(with_bias ? "bias" : "", epilogue == Epilogue::relu ? " relu" : "");
   c.inputs = {d.normal(w.pattern.values_shape()), d.normal({w.columns, n})};
-  if (with_bias) c.inputs.push_back(draw_far_bias(d, w.rows));
+  if (with_bias) c.inputs.push_back(d.far_from_zero({w.rows}));
   c.tensors = [w, with_bias, epilogue](const Tensors& in) {
     return Tensors{spmm(w.pattern.to(in[0].device()), in[0], in[1], with_bias ? in[2] : Tensor(), epilogue)};
   };

@@ -30,7 +30,7 @@ Case sparse_conv_case(Draw& d, const ConvCase& size, int64_t block, bool with_bi
   c.label = concat(size.label(), ", ", w.pattern.str(), with_bias ? " bias" : "",
                    epilogue == Epilogue::relu ? " relu" : "");
   c.inputs = {d.normal(w.pattern.values_shape()), d.normal(size.x_shape())};
-  if (with_bias) c.inputs.push_back(draw_far_bias(d, size.out_channels));
+  if (with_bias) c.inputs.push_back(d.far_from_zero({size.out_channels}));
   auto call = [=](const auto& in, const auto& none) {
     return sparse_conv(w.pattern.to(in[0].device()), in[0], in[1], size.kernel, with_bias ? in[2] : none,
                        size.options, epilogue);

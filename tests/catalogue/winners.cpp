@@ -30,7 +30,8 @@ Array naive_winners(const Array& x, int64_t k, int64_t samples) {
   if (x.numel() == 0) return y;
   const int64_t n = x.numel() / x.shape[0];
   const int64_t count = samples == 0 ? n : samples, step = samples == 0 ? 1 : naive_step(n);
-  const int64_t rank = std::llround(static_cast<double>(k) / static_cast<double>(n) * static_cast<double>(count));
+  const int64_t rank =
+      std::llround(static_cast<double>(k) / static_cast<double>(n) * static_cast<double>(count));
   for (int64_t first = 0; first < x.numel(); first += n) {
     const double threshold = naive_threshold(&x.v[static_cast<size_t>(first)], n, count, step, rank);
     for (int64_t i = first; i < first + n; ++i) y[i] = std::fabs(x[i]) > threshold ? x[i] : 0;

@@ -23,8 +23,9 @@ Tensor masked(const ActivationMaskOptions& options, const Tensor& x) {
 
 TEST_CASE("activation mask: each sample keeps its own winners, however weak it is beside the others") {
   // The second sample is a hundredth of the first: a threshold over the batch starves it.
-  const Tensor x = Tensor::from(std::vector<float>{5, -4, 3, -2, 1, 0.5f, 0.05f, -0.04f, 0.03f, -0.02f, 0.01f, 0.005f})
-                       .reshape({2, 6});
+  const Tensor x =
+      Tensor::from(std::vector<float>{5, -4, 3, -2, 1, 0.5f, 0.05f, -0.04f, 0.03f, -0.02f, 0.01f, 0.005f})
+          .reshape({2, 6});
   const Tensor each = masked({.rule = MaskRule::winners, .rate = 1.0 / 3}, x);
   CHECK(each.to_vector<float>() == std::vector<float>{5, -4, 0, 0, 0, 0, 0.05f, -0.04f, 0, 0, 0, 0});
   const Tensor batch = masked({.rule = MaskRule::batch_winners, .rate = 1.0 / 3}, x);
@@ -60,7 +61,8 @@ TEST_CASE("activation mask: only winners receive a gradient") {
   CHECK(alive(sub(x.grad().value(), won)) == 0);
 }
 
-TEST_CASE("activation mask: an estimate looks at small samples in full and keeps about as many of large ones") {
+TEST_CASE(
+    "activation mask: an estimate looks at small samples in full and keeps about as many of large ones") {
   CHECK(sample_count({.sampled = 0.1}, 300) == 0);
   CHECK(sample_count({.sampled = 0.1}, 9216) == 922);
   CHECK(sample_count({.sampled = 1}, 9216) == 0);
