@@ -43,7 +43,7 @@ Case cut_case(Device device, const std::string& name, const Shape& input, LowRan
   const std::vector<NamedConv> convs = named_convs(*sample);
   double weights = 0;
   for (const NamedConv& c : convs) weights += static_cast<double>(c.conv->weight.numel());
-  return {concat("low_rank/cut/", name, "-", name_of(scheme)), flops_of(scheme, convs), 8 * weights, [=] {
+  return {concat("svd_share/", name, "-", name_of(scheme)), flops_of(scheme, convs), 8 * weights, [=] {
             Generator generator(1);
             const std::shared_ptr<Sequential> net = make(generator);
             net->to(device);
@@ -74,7 +74,7 @@ std::vector<Case> cases(Device device) {
   return out;
 }
 
-const Family family("low_rank", cases);
+const Family family("svd_share", cases);
 
 }  // namespace
 }  // namespace tenon::bench
