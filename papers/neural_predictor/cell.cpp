@@ -197,8 +197,7 @@ int64_t parameter_count(const Cell& cell, const Backbone& backbone) {
     }
     return total;
   };
-  constexpr int64_t kColours = 3;
-  int64_t channels = backbone.stem, total = convolution(3, kColours, channels);
+  int64_t channels = backbone.stem, total = convolution(3, backbone.colours, channels);
   for (int64_t stack = 0; stack < backbone.stacks; ++stack) {
     const int64_t out = stack == 0 ? channels : 2 * channels;
     total += cell_parameters(channels, out) + (backbone.cells - 1) * cell_parameters(out, out);

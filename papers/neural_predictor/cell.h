@@ -50,7 +50,7 @@ uint64_t fingerprint(const Cell& cell);
 
 /// The network that a cell is put into: a stem, then stacks of cells; the channels double from stack to stack.
 struct Backbone {
-  int64_t stem = 128, stacks = 3, cells = 3, classes = 10;
+  int64_t stem = 128, stacks = 3, cells = 3, classes = 10, colours = 3;
 };
 
 /// Channels of each vertex of a cell: the output's are shared out among the vertices that feed it, the first ones

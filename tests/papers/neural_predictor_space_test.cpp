@@ -8,9 +8,13 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/ops/elementwise.h"
+#include "core/ops/index.h"
+#include "core/ops/pool.h"
 #include "core/random.h"
 #include "data/folders.h"
 #include "data/nasbench.h"
+#include "papers/neural_predictor/cell_network.h"
 #include "papers/neural_predictor/cell_space.h"
 #include "papers/neural_predictor/md5.h"
 
@@ -97,6 +101,38 @@ TEST_CASE(
   CHECK(vertex_channels(three, 64, 128) == std::array<int64_t, 7>{64, 43, 43, 42, 128, 0, 0});
   const Cell narrow = make_cell(5, {{0, 1}, {1, 2}, {1, 3}, {2, 4}, {3, 4}}, {kConv3, kConv3, kConv3});
   CHECK(vertex_channels(narrow, 64, 127) == std::array<int64_t, 7>{64, 64, 64, 63, 127, 0, 0});
+}
+
+TEST_CASE("neural predictor: networks made of cells have the parameters that are counted, and give logits") {
+  Generator random(1);
+  CHECK(CellNetwork(kRow0, {}, random).parameter_count() == 8555530);
+  const CellSpace space(4);
+  CHECK(space.size() == 91);
+  const Backbone small{
+      .stem = 7, .stacks = 2, .cells = 2, .classes = 3, .colours = 2};  // 7: channels are left over
+  for (const Cell& cell : space.cells()) {
+    CellNetwork net(cell, small, random);
+    CHECK(net.parameter_count() == parameter_count(cell, small));
+    CHECK(net(Variable(random_normal({2, 2, 6, 6}, random))).shape() == Shape{2, 3});
+  }
+}
+
+TEST_CASE("neural predictor: a cell adds, truncates, projects and concatenates") {
+  Generator random(2);
+  // 1 and 2 feed the output, 1 feeds 2 as well: of 5 channels 1 has three and 2 has two, so what 2 gets loses one.
+  const Cell cell = make_cell(4, {{0, 1}, {1, 2}, {1, 3}, {2, 3}, {0, 3}}, {kConv1, kPool});
+  CellBlock block(cell, 4, 5, random);
+  block.eval();
+  const Tensor x = random_normal({1, 4, 5, 5}, random);
+  const Tensor y = block(Variable(x)).value();
+  auto part = [&](const char* name, const Tensor& in) {
+    return dynamic_cast<ConvNormRelu&>(block.at(name))(Variable(in)).value();
+  };
+  const Tensor first = part("operation1", part("projection1", x)), whole = part("projection3", x);
+  CHECK(first.size(1) == 3);
+  const Tensor second = max_pool(first.slice(1, 0, 2), {.kernel = {3}, .stride = {1}, .padding = {1}}).first;
+  const Tensor expected = add(cat({first, second}, 1), whole);
+  CHECK(y.to_vector<float>() == expected.to_vector<float>());
 }
 
 TEST_CASE("neural predictor: cells of up to five vertices, by their edges") {

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "nn/loss.h"
+#include "papers/neural_predictor/cell_table.h"
 #include "papers/neural_predictor/judgement.h"
 #include "papers/neural_predictor/metrics.h"
 #include "papers/neural_predictor/published.h"
@@ -394,6 +395,33 @@ TEST_CASE("neural predictor: a run that was cut off goes on to the same bits, in
   TemporaryFolder linked;
   run_in(linked.path(), Layout::linked);
   CHECK(!result(linked, "two-stage-noisy").empty());
+}
+
+TEST_CASE("neural predictor: a table of our own: judged by ranks, and learned by a predictor") {
+  const CellSpace cells(4);
+  const Values accuracies = made_up_accuracies(cells);
+  std::vector<CellFacts> facts;
+  for (int64_t number = 0; number < cells.size(); ++number) {
+    const double accuracy = accuracies[static_cast<size_t>(number)];
+    const double wobble = number % 2 == 0 ? 0.1 : -0.1;
+    facts.push_back({number, accuracy * accuracy / 100, {accuracy}, {accuracy, accuracy + wobble}});
+  }
+  experiment::Options options;
+  options.seeds = 2;
+  const auto verdict = [&] { return judge(cell_table_claims(facts, options).front()).verdict; };
+  CHECK(verdict() == experiment::Verdict::kHolds);
+  const TablePrediction prediction = predict_table(cells, facts, 1);
+  CHECK(prediction.truth.size() == 31);
+  CHECK(spearman(prediction.truth, prediction.predicted) > 0.7);
+  options.seeds = 1;
+  CHECK(verdict() == experiment::Verdict::kNotJudged);
+  for (CellFacts& cell : facts) cell.published = -cell.published;
+  options.seeds = 2;
+  CHECK(verdict() == experiment::Verdict::kFails);
+  facts.resize(60);
+  CHECK_THROWS_WITH_AS(predict_table(cells, facts, 1), doctest::Contains("got 60"), Error);
+  CHECK(cell_arm(7) == "cell-07");
+  CHECK(cell_table_spec().arms.size() == 91);
 }
 
 TEST_CASE("neural predictor: claims are judged on what was run") {
