@@ -1,12 +1,22 @@
 #include "papers/experiment/timing.h"
 
+#include <time.h>
+
 #include <algorithm>
-#include <chrono>
 
 #include "core/error.h"
 #include "core/parallel.h"
 
 namespace tenon::experiment {
+namespace {
+
+double thread_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
+}
+
+}  // namespace
 
 std::vector<double> median_ms(const std::vector<std::function<void()>>& contestants, int runs, int warm) {
   TENON_CHECK(runs >= 1, "median_ms: expects at least one run, got ", runs);
@@ -15,10 +25,9 @@ std::vector<double> median_ms(const std::vector<std::function<void()>>& contesta
   std::vector<std::vector<double>> times(contestants.size());
   for (int i = 0; i < warm + runs; ++i)
     for (size_t c = 0; c < contestants.size(); ++c) {
-      const auto start = std::chrono::steady_clock::now();
+      const double start = thread_ms();
       contestants[c]();
-      const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
-      if (i >= warm) times[c].push_back(time.count());
+      if (i >= warm) times[c].push_back(thread_ms() - start);
     }
   set_num_threads(threads);
   std::vector<double> medians;

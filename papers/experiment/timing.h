@@ -6,8 +6,9 @@
 
 namespace tenon::experiment {
 
-/// Median milliseconds of each contestant. They take turns, so that a noisy neighbour hits all alike, and run on one
-/// thread; the first `warm` rounds are not counted. Throws Error unless runs >= 1.
+/// Median milliseconds of each contestant on one thread, of processor time: a busy machine makes a thread wait, and that is
+/// not counted. They take turns, so that what still disturbs them disturbs all alike; the first `warm` rounds are not
+/// counted. Throws Error unless runs >= 1.
 std::vector<double> median_ms(const std::vector<std::function<void()>>& contestants, int runs = 41,
                               int warm = 3);
 

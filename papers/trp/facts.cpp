@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "nn/compress/accounting.h"
+#include "nn/compress/inference.h"
 #include "nn/loss.h"
 #include "nn/optim.h"
 #include "papers/experiment/timing.h"
@@ -27,8 +28,11 @@ int64_t conv_weights(Module& net, const Shape& image) {
   return weights;
 }
 
-ForwardTimes forward_times(Module& dense, Module& net, const Tensor& images, int64_t count, int runs) {
+ForwardTimes forward_times(const Sequential& dense_net, const Sequential& cut_net, const Tensor& images,
+                           int64_t count, int runs) {
   NoGrad no_grad;
+  const auto dense_form = compile_inference(dense_net), form = compile_inference(cut_net);
+  Module &dense = *dense_form, &net = *form;
   const Variable x(images.narrow(0, 0, std::min(count, images.size(0))));
   const std::vector<double> ms = experiment::median_ms({[&] { dense(x); }, [&] { net(x); }}, runs);
   return {ms[0], ms[1]};
@@ -50,8 +54,6 @@ PointFacts point_facts(const Plan& plan, const Recipe& recipe, int64_t seed, con
   f.dense_weights = conv_weights(*dense, plan.problem->image);
   f.weights = conv_weights(*net, plan.problem->image);
   f.macs = conv_macs(*net, plan.problem->image);  // of the network as it was built, not as it was planned
-  dense->eval();
-  net->eval();
   f.batch_128 = forward_times(*dense, *net, plan.problem->test.images, 128, plan.timed_runs);
   f.batch_1 = forward_times(*dense, *net, plan.problem->test.images, 1, plan.timed_runs);
   return f;

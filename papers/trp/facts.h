@@ -8,7 +8,7 @@
 
 namespace tenon::trp {
 
-/// Seconds of a forward of the same images, in their inference form, on one thread.
+/// Milliseconds of a forward of the same images, both networks compiled for inference (nn/compress/inference.h), on one thread.
 struct ForwardTimes {
   double dense_ms = 0, ms = 0;  ///< medians; 0 where not timed
   double ratio() const { return dense_ms / ms; }
