@@ -16,6 +16,7 @@
 #include "papers/neural_predictor/metrics.h"
 #include "papers/neural_predictor/published.h"
 #include "papers/neural_predictor/symmetry.h"
+#include "tests/papers/killed_run.h"
 #include "tests/seed.h"
 #include "tests/temporary_folder.h"
 
@@ -61,11 +62,18 @@ Problem made_up_problem() {
           .wrong_parameters = 0};
 }
 
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+// Two baselines and two predictors, at smoke scale.
+void run_in(const std::filesystem::path& path, int threads) {
+  const int before = num_threads();
+  set_num_threads(threads);
+  Problems problems;
+  problems.emplace(Benchmark::nasbench101, made_up_problem());
+  std::ostringstream out;
+  experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
+  const Plan plan{&problems, &folder, experiment::Scale::kSmoke, &out};
+  for (const char* arm : {"random", "evolution-noisy", "one-stage", "two-stage-noisy"})
+    run_arm(plan, recipe_of(arm), 7);
+  set_num_threads(before);
 }
 
 }  // namespace
@@ -353,48 +361,53 @@ TEST_CASE("neural predictor: the recipes name what they compare") {
           recorded_trainings().end());
 }
 
-TEST_CASE("neural predictor: a run that was cut off goes on to the same bits, in both stages and layouts") {
-  Problems problems;
-  problems.emplace(Benchmark::nasbench101, made_up_problem());
-  std::ostringstream out;
-  const char* const arms[] = {"random", "evolution-noisy", "two-stage-noisy"};
-  const auto run_in = [&](const std::filesystem::path& path, Layout layout) {
-    experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
-    const Plan plan{&problems, &folder, experiment::Scale::kSmoke, &out, layout};
-    for (const char* arm : arms) run_arm(plan, recipe_of(arm), 7);
-  };
+TEST_CASE("neural predictor: the run that is killed" * doctest::skip()) { test::be_killed(run_in); }
+
+TEST_CASE(
+    "neural predictor: a run that is killed with SIGKILL goes on to the same bits, on one thread and on "
+    "two") {
+  // In the first repetition of one stage, and in the second of two. Files: the results of four arms.
+  test::check_killed_run("neural predictor: the run that is killed", {1, 3}, 4, run_in);
+}
+
+TEST_CASE(
+    "neural predictor: a line that a crash cut short is dropped, and what an arm leaves is read again") {
   TemporaryFolder whole, cut;
-  run_in(whole.path(), Layout::dense);
-  const std::string log = text_of(whole.file("log.jsonl"));
-  const auto result = [](const TemporaryFolder& folder, const char* arm) {
-    return text_of(folder.file(concat("arms/", arm, "/seed-7/result.json")));
-  };
+  run_in(whole.path(), 1);
+  run_in(cut.path(), 1);
+  const std::string log = test::text_of(whole.file("log.jsonl"));
+  const std::string result = "arms/two-stage-noisy/seed-7/result.json";
+  std::filesystem::remove(cut.file(result));
+  constexpr size_t kPart = 50;  // of the last line
+  std::ofstream(cut.file("log.jsonl"), std::ios::binary)
+      << log.substr(0, log.rfind('\n', log.size() - 2) + kPart);
+  run_in(cut.path(), 1);
+  CHECK(test::text_of(cut.file("log.jsonl")) == log);
+  CHECK(test::text_of(cut.file(result)) == test::text_of(whole.file(result)));
 
-  // The folder as a crash in the second repetition leaves it: one line, and half of the next.
-  run_in(cut.path(), Layout::dense);
-  std::filesystem::remove(cut.file("arms/two-stage-noisy/seed-7/result.json"));
-  const size_t first = log.find('\n') + 1;
-  REQUIRE(first < log.size());
-  std::ofstream(cut.file("log.jsonl"), std::ios::binary) << log.substr(0, first + 50);
-  run_in(cut.path(), Layout::dense);
-  CHECK(text_of(cut.file("log.jsonl")) == log);
-  for (const char* arm : arms) {
-    CHECK(!result(whole, arm).empty());
-    CHECK(result(cut, arm) == result(whole, arm));
-  }
-
-  const ArmFacts facts =
-      facts_of(recipe_of("two-stage-noisy"), 7, Json::parse(result(whole, arms[2]), "result"));
+  const ArmFacts facts = facts_of(recipe_of("two-stage-noisy"), 7, Json::read_file(whole.file(result)));
   CHECK(facts.runs == 2);
   CHECK(facts.trained.front() == 172);
   CHECK(facts.metric("unpaid") == 0);
   CHECK(std::isnan(facts.mean_at(171)));
   CHECK(facts.first.size() == 2);
   CHECK(facts.metric("classifier") > 0.5);
+}
 
-  TemporaryFolder linked;
-  run_in(linked.path(), Layout::linked);
-  CHECK(!result(linked, "two-stage-noisy").empty());
+TEST_CASE("neural predictor: training on linked graphs is training on padded ones") {
+  const LabelledGraphs graphs = graphs_of(small_cells().cells());
+  const Values truth = made_up_accuracies(small_cells());
+  const Rows samples = first_rows(40, 300), others = first_rows(100);
+  const Values targets(truth.begin() + 300, truth.begin() + 340);
+  const auto logits = [&](Layout layout) {
+    Generator random(8), order(9);
+    // Without dropout, whose random numbers go to padding as well.
+    Predictor net({.width = 16, .dropout = 0}, random);
+    fit(net, graphs, samples, targets, {.epochs = 10, .encode = {.layout = layout}}, order);
+    return predict(net, graphs, others, {.layout = layout});
+  };
+  const std::vector<float> dense = logits(Layout::dense), linked = logits(Layout::linked);
+  for (size_t i = 0; i < dense.size(); ++i) CHECK(linked[i] == doctest::Approx(dense[i]).epsilon(1e-4));
 }
 
 TEST_CASE("neural predictor: a table of our own: judged by ranks, and learned by a predictor") {
