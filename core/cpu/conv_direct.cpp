@@ -16,6 +16,7 @@
 #include <hwy/highway.h>
 
 #include <array>
+#include <numeric>
 #include <utility>
 
 #include "core/cpu/conv_thin.h"
@@ -41,8 +42,9 @@ struct TileCall {
   const int64_t* offsets;  // from there, of every channel and tap
   int64_t count;
   const T* w;
-  T* sums;   // [Q][kV * lanes]
-  bool add;  // to what `sums` holds
+  T* sums;         // [Q][kV * lanes]
+  const T* start;  // [kV * lanes] that sums begin with; null: they go on from what `sums` holds
+  bool relu;       // of the sums, which are whole then
 };
 
 // [tile]
@@ -51,8 +53,10 @@ void tile(const TileCall<T>& call) {
   const D d;
   constexpr int64_t lanes = hn::MaxLanes(d);
   hn::Vec<D> sum[kQ][kV];
+  const T* const start = call.start != nullptr ? call.start : call.sums;
+  const int64_t start_step = call.start != nullptr ? 0 : kV * lanes;
   for (int q = 0; q < kQ; ++q)
-    for (int v = 0; v < kV; ++v) sum[q][v] = hn::Zero(d);
+    for (int v = 0; v < kV; ++v) sum[q][v] = hn::LoadU(d, start + q * start_step + v * lanes);
   const T* w = call.w;
   for (int64_t i = 0; i < call.count; ++i, w += kV * lanes) {
     const T* const x = call.x + call.offsets[i];
@@ -63,10 +67,13 @@ void tile(const TileCall<T>& call) {
       for (int v = 0; v < kV; ++v) sum[q][v] = hn::MulAdd(element, weight[v], sum[q][v]);
     }
   }
+  if (call.relu)
+    for (int q = 0; q < kQ; ++q)
+      for (int v = 0; v < kV; ++v)
+        sum[q][v] = hn::IfThenElse(hn::Lt(sum[q][v], hn::Zero(d)), hn::Zero(d), sum[q][v]);
   T* to = call.sums;
   for (int q = 0; q < kQ; ++q)
-    for (int v = 0; v < kV; ++v, to += lanes)
-      hn::StoreU(call.add ? hn::Add(sum[q][v], hn::LoadU(d, to)) : sum[q][v], d, to);
+    for (int v = 0; v < kV; ++v, to += lanes) hn::StoreU(sum[q][v], d, to);
 }
 // [/tile]
 
@@ -103,10 +110,12 @@ class Direct {
         taps_(view.taps()),
         vectors_((channels.count + kLanes - 1) / kLanes),
         strips_(view_, std::clamp<int64_t>(kSums / (vectors_ * kLanes), kPositions, 8 * kPositions)),
-        layout_(view_, strips_.largest(), is_packed(view_)),
-        block_(block_of(view, is_packed(view_) ? 1 : layout_.channel_step)),
+        in_place_(is_packed(view_) || (reads_in_place(view_) && fits_in_place(view))),
+        layout_(view_, strips_.largest(), in_place_),
+        block_(block_of(view, in_place_ ? 1 : layout_.channel_step)),
         offsets_(block_ * taps_),
         last_offsets_(view.channels % block_ * taps_),
+        starts_(vectors_ * kLanes),
         weights_(vectors_ * kLanes * view.channels * taps_) {
     layout_.find_offsets(view, block_, offsets_.data());
     layout_.find_offsets(view, view.channels % block_, last_offsets_.data());
@@ -120,22 +129,22 @@ class Direct {
   }
 
   void run(T* out, const T* in, const ConvFinish<T>& finish) const {
+    std::fill_n(starts_.data(), vectors_ * kLanes, T{0});
+    if (finish.bias != nullptr) std::copy_n(finish.bias, channels_.count, starts_.data());
     const int64_t pairs = (vectors_ + 1) / 2;
     const int64_t groups = std::clamp<int64_t>(kTasks / strips_.count(), 1, pairs);
     const int64_t per_group = (pairs + groups - 1) / groups * 2, most = strips_.largest().positions();
     const int64_t work = 2 * most * per_group * kLanes * view_.channels * taps_;
-    const bool packed = is_packed(view_);
     parallel_for(strips_.count() * groups, grain_for_flops(work), [&](int64_t begin, int64_t end) {
-      const Scratch<T> strip(packed ? 0 : block_ * layout_.channel_step), sums(per_group * kLanes * most);
+      const Scratch<T> strip(in_place_ ? 0 : block_ * layout_.channel_step), sums(per_group * kLanes * most);
       for (int64_t task = begin; task < end; ++task) {
         const Strip at = strips_.strip(task / groups);
         const int64_t first = task % groups * per_group, last = std::min(first + per_group, vectors_);
         for (int64_t c = 0; c < view_.channels; c += block_) {
           const int64_t count = std::min(block_, view_.channels - c);
-          if (!packed) pack_strip(view_, layout_, at, c, c + count, in, strip.data());
-          const T* x =
-              packed ? in + c * layout_.channel_step + at.plane * layout_.plane_step + at.from : strip.data();
-          add_channels(at, first, last, c, count, x, sums.data());
+          if (!in_place_) pack_strip(view_, layout_, at, c, c + count, in, strip.data());
+          const T* x = in_place_ ? in + c * layout_.channel_step + place_in_input(view_, at) : strip.data();
+          add_channels(at, first, last, c, count, x, sums.data(), finish.relu_alone());
         }
         store(at, first, last, out, sums.data(), finish);
       }
@@ -143,11 +152,19 @@ class Direct {
   }
 
  private:
-  // Channels whose weights and whose strip stay in the near caches.
+  // Channels whose planes lie a multiple of 4 KiB apart meet in the same lines of the near cache, of which there are
+  // eight; packed, they do not.
+  static bool fits_in_place(const ConvView& view) {
+    constexpr int64_t kSpan = 4096, kWays = 8;
+    return view.channels <= kWays * kSpan / std::gcd(view.in.channel * int64_t{sizeof(T)}, kSpan);
+  }
+  // Channels whose weights and whose strip stay in the near caches, in even blocks.
   int64_t block_of(const ConvView& view, int64_t strip) const {
     const int64_t weights = std::max<int64_t>(1, taps_) * std::min<int64_t>(2, vectors_) * kLanes;
     const int64_t limit = std::min(kWeights / weights, kStrip / strip) / int64_t{sizeof(T)};
-    return std::clamp<int64_t>(limit, 1, view.channels);
+    const int64_t most = std::clamp<int64_t>(limit, 1, view.channels);
+    const int64_t blocks = (view.channels + most - 1) / most;
+    return (view.channels + blocks - 1) / blocks;
   }
   // Weights of vectors 2 i and 2 i + 1 stand side by side: [pair][block][channel and tap][2 or 1][lanes].
   bool is_pair(int64_t vector) const { return (vector | 1) < vectors_; }
@@ -167,35 +184,42 @@ class Direct {
                       });
   }
 
-  // sums += what `count` channels from c on give to vectors [first, last).
+  // sums += what `count` channels from c on give to vectors [first, last); from the bias on, and up to ReLU.
   void add_channels(const Strip& at, int64_t first, int64_t last, int64_t c, int64_t count, const T* x,
-                    T* sums) const {
+                    T* sums, bool relu) const {
+    relu = relu && c + count == view_.channels;
     for (int64_t v = first; v < last; v += 2) {
       const int64_t wide = is_pair(v) ? 2 : 1;
       const T* const w = weights_.data() + weights_of(v) + c * taps_ * wide * kLanes;
       T* to = sums + (v - first) * kLanes * at.positions();
       for (int64_t p = 0; p < at.planes; ++p)
         for (int64_t l = 0; l < at.lines; ++l, to += at.width * wide * kLanes)
-          add_line(at, p, l, count, x + p * layout_.plane_step + l * layout_.line_step, w, to, wide, c > 0);
+          add_line(at, p, l, count,
+                   {x + p * layout_.plane_step + l * layout_.line_step, nullptr, 0, w, to,
+                    c > 0 ? nullptr : starts_.data() + v * kLanes, relu},
+                   wide);
     }
   }
 
   // One line of outputs. Taps whose lines lie in the padding are left out.
-  void add_line(const Strip& at, int64_t p, int64_t l, int64_t channels, const T* x, const T* w, T* sums,
-                int64_t wide, bool add) const {
+  void add_line(const Strip& at, int64_t p, int64_t l, int64_t channels, TileCall<T> call,
+                int64_t wide) const {
     const ConvAxis &d = view_.axis[0], &h = view_.axis[1];
     const TapRange depths(d, (at.plane + p) % d.out), lines(h, at.line + l);
     const int64_t unit = channels * view_.axis[2].taps;  // one tap of depth and height
     const int64_t* const offsets = channels == block_ ? offsets_.data() : last_offsets_.data();
-    const auto run = [&](int64_t tap, int64_t count) {
-      const TileCall<T> call{x,  offsets + tap * unit, count * unit, w + tap * unit * wide * kLanes, sums,
-                             add};
+    const T* const weights = call.w;
+    const bool relu = call.relu;
+    const auto run = [&](int64_t tap, int64_t count, bool last) {
+      call.offsets = offsets + tap * unit, call.count = count * unit;
+      call.w = weights + tap * unit * wide * kLanes, call.relu = relu && last;
       wide == 2 ? Tiles<D, 2>::run(call, at.width) : Tiles<D, 1>::run(call, at.width);
-      add = true;
+      call.start = nullptr;
     };
-    if (lines.count() == h.taps) return run(depths.first * h.taps, depths.count() * h.taps);
-    for (int64_t td = depths.first; td < depths.last; ++td) run(td * h.taps + lines.first, lines.count());
-    if (depths.count() == 0) run(0, 0);  // zeros
+    if (depths.count() == 0) return run(0, 0, true);  // no input is met
+    if (lines.count() == h.taps) return run(depths.first * h.taps, depths.count() * h.taps, true);
+    for (int64_t td = depths.first; td < depths.last; ++td)
+      run(td * h.taps + lines.first, lines.count(), td + 1 == depths.last);
   }
 
   void store(const Strip& at, int64_t first, int64_t last, T* out, T* sums,
@@ -204,25 +228,9 @@ class Direct {
       const int64_t step = is_pair(v) ? 2 * kLanes : kLanes, k = v * kLanes,
                     n = std::min(kLanes, channels_.count - k);
       T* from = sums + (v / 2 * 2 - first) * kLanes * at.positions() + v % 2 * kLanes;
-      if (finish.bias != nullptr || finish.relu_alone())
-        finish_sums(at.positions(), k, n, step, from, finish);
       for (int64_t p = 0; p < at.planes; ++p, from += at.lines * at.width * step)
         store_plane(at, at.plane + p, k, n, step, from, out);
       if (finish.residual != nullptr) add_residual(view_, channels_.out_extent, at, k, n, out, finish);
-    }
-  }
-
-  // The bias of n channels from k on, and relu, in the sums of one vector.
-  void finish_sums(int64_t positions, int64_t k, int64_t n, int64_t step, T* sums,
-                   const ConvFinish<T>& finish) const {
-    const D d;
-    T shift[kLanes] = {};
-    if (finish.bias != nullptr) std::copy_n(finish.bias + k, n, shift);
-    const auto b = hn::LoadU(d, shift);
-    for (T* at = sums; at < sums + positions * step; at += step) {
-      const auto sum = hn::Add(hn::LoadU(d, at), b);
-      hn::StoreU(finish.relu_alone() ? hn::IfThenElse(hn::Lt(sum, hn::Zero(d)), hn::Zero(d), sum) : sum, d,
-                 at);
     }
   }
 
@@ -252,27 +260,48 @@ class Direct {
   DirectChannels channels_;
   int64_t taps_, vectors_;
   Strips strips_;
+  bool in_place_;  // no packed strip: the input is read where it lies
   StripLayout layout_;
   int64_t block_;                            // channels whose weights are used at a time
   Scratch<int64_t> offsets_, last_offsets_;  // of a block, and of the last if it has fewer channels
+  Scratch<T> starts_;                        // what sums begin with: the bias, or zeros
   Scratch<T> weights_;
 };
 
+template <class D, class T = hn::TFromD<D>>
+void run_direct(const ConvView& view, const DirectChannels& channels, T* out, const T* in, const T* w,
+                const ConvFinish<T>& finish) {
+  Direct<D> direct(view, channels);
+  direct.pack_weights(w);
+  direct.run(out, in, finish);
+}
+
+// In whichever form loses the fewest lanes.
 template <class T>
 void run(const ConvView& view, const DirectChannels& channels, T* out, const T* in, const T* w,
          const ConvFinish<T>& finish) {
+  // A narrow vector costs half of a wide one where the processor has them in halves, and never more; but there is a
+  // number to be loaded for each.
   using Whole = hn::ScalableTag<T>;
   using Narrow = hn::CappedTag<T, std::max<size_t>(16 / sizeof(T), hn::MaxLanes(Whole()) / 2)>;
-  auto go = [&](auto d) {
-    Direct<decltype(d)> direct(view, channels);
-    direct.pack_weights(w);
-    direct.run(out, in, finish);
-  };
-  if (thin_pays(view, channels.count, hn::MaxLanes(Whole())))
+  constexpr double kNarrow = 0.85;
+  constexpr int64_t kWhole = hn::MaxLanes(Whole()), kHalf = hn::MaxLanes(Narrow());
+  const int64_t count = channels.count, rest = count % kWhole;
+  const bool narrow = count <= kHalf;
+  const int64_t lanes = narrow ? kHalf : (count + kWhole - 1) / kWhole * kWhole;
+  const double used = static_cast<double>(count) / static_cast<double>(lanes);
+  if (thin_pays(view, kWhole, narrow ? kNarrow * used : used))
     return conv_thin(view, channels, out, in, w, finish);
-  // A narrow vector costs half of a wide one where the processor has them in halves, and never more.
-  if (channels.count * 2 <= static_cast<int64_t>(hn::MaxLanes(Whole()))) return go(Narrow());
-  go(Whole());
+  if (narrow) return run_direct<Narrow>(view, channels, out, in, w, finish);
+  if (rest == 0 || rest > kHalf) return run_direct<Whole>(view, channels, out, in, w, finish);
+  // What is left over goes into half a vector, in a convolution of its own.
+  DirectChannels most = channels, few = channels;
+  most.count = count - rest, few.count = rest;
+  run_direct<Whole>(view, most, out, in, w, finish);
+  const int64_t step = view.out.channel * most.count;
+  run_direct<Narrow>(view, few, out + step, in, w + most.count * channels.out_step,
+                     {finish.bias == nullptr ? nullptr : finish.bias + most.count,
+                      finish.residual == nullptr ? nullptr : finish.residual + step, finish.relu});
 }
 
 }  // namespace

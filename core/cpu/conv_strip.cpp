@@ -129,12 +129,15 @@ struct Span {
 }  // namespace
 
 StripLayout::StripLayout(const ConvView& view, const Strip& largest, bool in_place) {
+  const ConvAxis &d = view.axis[0], &h = view.axis[1], &w = view.axis[2];
   if (in_place) {
-    phases = lines = depths = 1, position = line_step = depth_step = 0;
-    plane_step = view.in.image, channel_step = view.in.channel;
+    phases = 1, position = w.in;
+    lines = h.in, line_step = h.stride * w.in;
+    depths = d.in, depth_step = h.in * w.in;
+    plane_step = d.taps > 1 ? d.stride * depth_step : view.in.image, channel_step = view.in.channel;
+    first_offset = d.lowest() * depth_step + h.lowest() * position;
     return;
   }
-  const ConvAxis& w = view.axis[2];
   phases = std::min(w.stride, w.reach() + 1);
   position = largest.width + w.reach() / w.stride;
   const Span line_span(view.axis[1], largest.lines), depth_span(view.axis[0], largest.planes);
@@ -151,7 +154,7 @@ void StripLayout::find_offsets(const ConvView& view, int64_t channels, int64_t* 
       for (int64_t c = 0; c < channels; ++c)
         for (int64_t tw = 0; tw < w.taps; ++tw) {
           const int64_t at = w.offset(tw) - w.lowest(), line = h.offset(th) - h.lowest();
-          *offsets++ = c * channel_step + (d.offset(td) - d.lowest()) * depth_step +
+          *offsets++ = first_offset + c * channel_step + (d.offset(td) - d.lowest()) * depth_step +
                        (line * phases + at % w.stride) * position + at / w.stride;
         }
 }
@@ -242,9 +245,20 @@ void pack_strip(const ConvView& view, const StripLayout& layout, const Strip& st
   }
 }
 
+bool reads_in_place(const ConvView& view) {
+  const ConvAxis& d = view.axis[0];
+  return view.in.position == 1 && view.axis[2].is_identity() && (d.taps > 1 || d.out == 1);
+}
+
+int64_t place_in_input(const ConvView& view, const Strip& strip) {
+  const ConvAxis &d = view.axis[0], &h = view.axis[1], &w = view.axis[2];
+  const int64_t line = strip.plane % d.out * d.stride * h.in + strip.line * h.stride;
+  return strip.plane / d.out * view.in.image + line * w.in + strip.from;
+}
+
 bool is_packed(const ConvView& view) {
-  return view.in.position == 1 && view.axis[0].out == 1 && view.axis[1].out == 1 &&
-         view.axis[0].is_identity() && view.axis[1].is_identity() && view.axis[2].is_identity();
+  return reads_in_place(view) && view.axis[0].out == 1 && view.axis[1].out == 1 &&
+         view.axis[0].is_identity() && view.axis[1].is_identity();
 }
 
 template void pack_strip(const ConvView&, const StripLayout&, const Strip&, int64_t, int64_t, const float*,
@@ -255,14 +269,16 @@ template void pack_strip(const ConvView&, const StripLayout&, const Strip&, int6
 template <class T>
 void add_residual(const ConvView& view, const int64_t* out_extent, const Strip& at, int64_t first,
                   int64_t count, T* out, const ConvFinish<T>& finish) {
-  // Along the channels where these are neighbours, else along a line.
+  // Along the channels where these are neighbours, else along a line, or along all that follow each other.
+  const ConvAxis &h = view.axis[1], &w = view.axis[2];
   const bool along_channels = view.out.channel == 1;
-  const int64_t move = view.axis[2].place_step * view.out.position;
-  const int64_t lines = along_channels ? at.width : count,
-                line_step = along_channels ? move : view.out.channel;
-  const int64_t n = along_channels ? count : at.width, step = along_channels ? 1 : move;
+  const bool whole = w.place_step == 1 && h.place_step == 1 && at.width == out_extent[2];
+  const int64_t runs = whole ? 1 : at.lines, width = whole ? at.lines * at.width : at.width;
+  const int64_t move = w.place_step * view.out.position;
+  const int64_t lines = along_channels ? width : count, line_step = along_channels ? move : view.out.channel;
+  const int64_t n = along_channels ? count : width, step = along_channels ? 1 : move;
   for (int64_t p = 0; p < at.planes; ++p)
-    for (int64_t l = 0; l < at.lines; ++l) {
+    for (int64_t l = 0; l < runs; ++l) {
       const int64_t place =
           place_of(view, out_extent, at.plane + p, at.line + l, at.from) + first * view.out.channel;
       for (int64_t line = 0; line < lines; ++line) {

@@ -119,8 +119,9 @@ struct StripLayout {
   int64_t lines, line_step;    ///< lines of a depth; the step from one line of outputs to the next
   int64_t depths, plane_step;  ///< likewise
   int64_t depth_step, channel_step;
+  int64_t first_offset = 0;  ///< of the first tap, from the place that a strip begins at
 
-  /// With `in_place` (see is_packed), the steps are those of the input itself.
+  /// With `in_place` (see reads_in_place), the steps are those of the input itself.
   StripLayout(const ConvView& view, const Strip& largest, bool in_place);
   int64_t pitch() const { return phases * position; }  ///< of lines of the input
   /// Offsets of all taps of channels [0, channels), in the order of for_each_weight.
@@ -138,7 +139,12 @@ template <class T>
 void add_residual(const ConvView& view, const int64_t* out_extent, const Strip& strip, int64_t first,
                   int64_t count, T* out, const ConvFinish<T>& finish);
 
-/// Is the input itself a packed strip (every output of a single line meets its own input alone)?
+/// Can the input itself serve as a strip, because neither padding nor strides are met along a line? Taps whose lines
+/// lie in the padding have to be left out then.
+bool reads_in_place(const ConvView& view);
+/// Where a strip begins in the input, in the first channel, if that is read in place.
+int64_t place_in_input(const ConvView& view, const Strip& strip);
+/// Is there no padding at all, because every output of a single line meets its own input alone?
 bool is_packed(const ConvView& view);
 
 }  // namespace tenon::cpu

@@ -223,7 +223,7 @@ void run(const ConvView& view, const DirectChannels& channels, T* out, const T* 
 
 }  // namespace
 
-bool thin_pays(const ConvView& view, int64_t channels, int64_t lanes) {
+bool thin_pays(const ConvView& view, int64_t lanes, double direct) {
   if (view.in.position != 1) return false;
   const auto used = [](int64_t n, int64_t of) { return static_cast<double>(n) / static_cast<double>(of); };
   const auto whole = [&](int64_t n) { return (n + lanes - 1) / lanes * lanes; };
@@ -231,8 +231,7 @@ bool thin_pays(const ConvView& view, int64_t channels, int64_t lanes) {
   const bool one_line = w.stride == 1 && (h.stride == 1 || h.taps == 1);
   // Vectors of neighbouring outputs cross the lines of the cache: they are loaded in two steps each.
   constexpr double kUnaligned = 0.7;
-  return kUnaligned * used(w.out, one_line ? w.out + w.reach() : whole(w.out)) >
-         used(channels, whole(channels));
+  return kUnaligned * used(w.out, one_line ? w.out + w.reach() : whole(w.out)) > direct;
 }
 
 void conv_thin(const ConvView& view, const DirectChannels& channels, float* out, const float* in,

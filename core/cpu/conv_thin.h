@@ -5,8 +5,8 @@
 
 namespace tenon::cpu {
 
-/// Does conv_thin use the lanes of vectors better than conv_direct?
-bool thin_pays(const ConvView& view, int64_t channels, int64_t lanes);
+/// Does conv_thin use the lanes of vectors better than conv_direct, which would use the share `direct` of them?
+bool thin_pays(const ConvView& view, int64_t lanes, double direct);
 /// As conv_direct.
 void conv_thin(const ConvView& view, const DirectChannels& channels, float* out, const float* in,
                const float* w, const ConvFinish<float>& finish);

@@ -64,7 +64,8 @@ std::shared_ptr<InferenceConv> folded(const ConvLayer& layer, const BatchNorm* n
 
 // The convolutions that stand for one module, or none if it is no convolution.
 Convs fold_conv(const Module& module, const BatchNorm* norm, Epilogue epilogue) {
-  if (const auto* layer = dynamic_cast<const ConvLayer*>(&module); layer != nullptr && !layer->is_transposed())
+  if (const auto* layer = dynamic_cast<const ConvLayer*>(&module);
+      layer != nullptr && !layer->is_transposed())
     return {folded(*layer, norm, epilogue)};
   if (const auto* pair = dynamic_cast<const LowRankConv2d*>(&module))
     return {folded(pair->first(), nullptr, Epilogue::none), folded(pair->second(), norm, epilogue)};
@@ -97,7 +98,8 @@ class InferenceBlock : public Module {
  private:
   void append(Convs& to, const char* name, const Module& conv, const BatchNorm* norm, Epilogue epilogue) {
     const Convs convs = fold_conv(conv, norm, epilogue);
-    TENON_CHECK(!convs.empty(), "compile_inference: expects convolutions in a residual block, found ", conv.kind());
+    TENON_CHECK(!convs.empty(), "compile_inference: expects convolutions in a residual block, found ",
+                conv.kind());
     for (const auto& one : convs) to.push_back(add_module(concat(name, to.size() + 1), one));
   }
   Convs body_, shortcut_;
@@ -161,7 +163,8 @@ std::vector<PairTiming> keep_faster_forms(Sequential& net, const Shape& input, i
   for (const NamedModule& m : net.named_modules()) {
     const auto* pair = dynamic_cast<LowRankConv2d*>(m.module);
     if (pair == nullptr) continue;
-    const auto use = std::find_if(uses.begin(), uses.end(), [&](const LayerUse& u) { return u.layer == &pair->first(); });
+    const auto use =
+        std::find_if(uses.begin(), uses.end(), [&](const LayerUse& u) { return u.layer == &pair->first(); });
     TENON_CHECK(use != uses.end(), "keep_faster_forms: '", m.name, "' is not used");
     const Tensor& w = pair->first().weight.value();
     const Variable x(Tensor::ones(use->input, w.dtype(), w.device()));

@@ -45,11 +45,13 @@ TEST_CASE("inference: batch norms, ReLU and shortcuts go into the convolutions")
     NoGrad no_grad;
     CHECK(distance(fast->forward(x).value(), net->forward(x).value()) < 1e-5);
     CHECK(account(*fast, {1, 2, 9, 9}).macs == account(*net, {1, 2, 9, 9}).macs);
-    for (const NamedModule& m : fast->named_modules()) CHECK(std::string(m.module->kind()).find("Norm") == std::string::npos);
+    for (const NamedModule& m : fast->named_modules())
+      CHECK(std::string(m.module->kind()).find("Norm") == std::string::npos);
   }
 }
 
-TEST_CASE("inference: chains without blocks, with and without biases, norms and ReLU; other modules are shared") {
+TEST_CASE(
+    "inference: chains without blocks, with and without biases, norms and ReLU; other modules are shared") {
   Generator g(test_seed());
   auto net = std::make_shared<Sequential>();
   net->add("a", std::make_shared<Conv2d>(2, 5, Dims{3}, ConvOptions{}, Bias::yes, g))
@@ -70,7 +72,8 @@ TEST_CASE("inference: chains without blocks, with and without biases, norms and 
   CHECK(fast->walk(Shape{2, 2, 12, 12}, *std::make_unique<LayerUses>()) == Shape{2, 3});
 }
 
-TEST_CASE("inference: pairs are folded in their second half, and give way to the dense form where that is faster") {
+TEST_CASE(
+    "inference: pairs are folded in their second half, and give way to the dense form where that is faster") {
   Generator g(test_seed());
   for (LowRankScheme scheme : {LowRankScheme::channel, LowRankScheme::spatial, LowRankScheme::decoupled}) {
     CAPTURE(std::string(name_of(scheme)));
