@@ -129,6 +129,40 @@ Case backward_case(Device device, const Extents& e, int64_t percent) {
           }};
 }
 
+// ---- sparse activations -----------------------------------------------------------------------------
+
+// The product with one vector of which `live` percent is not 0, of a weight that keeps `kept` percent: by columns that the
+// vector uses, in the form that is fastest of all here, beside products that do not look at the vector.
+Case vector_case(Device device, int64_t rows, int64_t columns, int64_t kept, int64_t live) {
+  const double share = static_cast<double>(kept * live) / 10000;
+  return {
+      concat("sparse/spmspv/", rows, "x", columns, "/weights", kept, "/active", live),
+      2 * share * static_cast<double>(rows * columns), 0, [=] {
+        Generator generator(5);
+        const Tensor mask = scattered(rows, columns, 100 - static_cast<double>(kept), 1, generator);
+        const Tensor w = random_normal(mask.shape(), generator);
+        const Tensor used = scattered(1, columns, 100 - static_cast<double>(live), 1, generator);
+        const Tensor x = where(used, random_normal({1, columns}, generator), Tensor::zeros({}));
+        const CsrMatrix csr = CsrMatrix::from_mask(w, mask);
+        std::vector<Contestant> out;
+        auto add = [&](const std::string& name, const SparseMatrix& m) {
+          const SparsePattern there = m.pattern.to(device);
+          out.push_back({name, over_inputs(device, {m.values, x},
+                                           [there](const Tensors& in) { spmspv(there, in[0], in[1]); })});
+        };
+        for (int64_t block : {16, 8, 4})
+          add(block == 16 ? "tenon" : concat("tenon blocks", block),
+              BlockSparseMatrix::from_mask(w, mask, block));
+        add("tenon csr", csr);
+        const SparsePattern there = csr.pattern.to(device);
+        out.push_back({"tenon spmm", over_inputs(device, {csr.values, x.t().contiguous()},
+                                                 [there](const Tensors& in) { spmm(there, in[0], in[1]); })});
+        out.push_back({"tenon dense", over_inputs(device, {csr.to_dense(), x.t().contiguous()},
+                                                  [](const Tensors& in) { matmul(in[0], in[1]); })});
+        return out;
+      }};
+}
+
 // ---- networks ---------------------------------------------------------------------------------------
 
 // A network that keeps so many percent of the weights of each layer, the last share for all that follow, compiled and
@@ -205,6 +239,13 @@ std::vector<Case> cases(Device device) {
   for (int64_t percent : {50, 70, 80, 90, 95}) add(square, percent, 4);
   for (int64_t percent : {80, 90, 98}) out.push_back(backward_case(device, shapes[0], percent));
   add_collected(device, out);
+  // MLP-3's first layer with its pixels, the first of ConvNet-5's that are fully connected, and large ones.
+  const std::vector<Extents> layers =
+      device.is_cpu() ? std::vector<Extents>{{300, 784, 1}, {384, 2304, 1}, {1024, 1024, 1}}
+                      : std::vector<Extents>{{4096, 4096, 1}};
+  for (const Extents& e : layers)
+    for (int64_t kept : {10, 100})
+      for (int64_t live : {40, 20, 10}) out.push_back(vector_case(device, e.rows, e.columns, kept, live));
   if (device.is_cpu()) {
     for (int64_t batch : {1, 128})
       out.push_back(network_case("lenet300", make_lenet_300_100, {2}, 0.02 * 266200, batch));

@@ -8,6 +8,7 @@
 #include "core/ops/dropout.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/winners.h"
+#include "nn/compress/mask.h"
 
 namespace tenon {
 namespace {
@@ -29,8 +30,7 @@ Variable above(const Variable& x, double threshold) {
 // The k largest of a noise that is 0 where x is.
 Variable random_winners(const Variable& x, int64_t k, Generator& noise) {
   const Tensor draw = random_uniform(x.shape(), noise, 0.5, 1, x.dtype(), x.device());
-  const Tensor alive = not_equal(x.value(), Tensor::scalar(0, x.dtype(), x.device()));
-  return keep(x, winners(dropout_with_mask(draw, alive, 0), k).mask);
+  return keep(x, is_nonzero(winners(dropout_with_mask(draw, is_nonzero(x.value()), 0), k)));
 }
 
 }  // namespace

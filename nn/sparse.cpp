@@ -14,8 +14,9 @@ void check_bias(const char* layer, const SparseMatrix& weight, const Tensor& bia
 
 // ---- SparseLinear -----------------------------------------------------------------------------------
 
-SparseLinear::SparseLinear(const SparseMatrix& weight, const Tensor& layer_bias, Epilogue epilogue)
-    : pattern_(weight.pattern), epilogue_(epilogue) {
+SparseLinear::SparseLinear(const SparseMatrix& weight, const Tensor& layer_bias, Epilogue epilogue,
+                           Inputs inputs)
+    : pattern_(weight.pattern), epilogue_(epilogue), inputs_(inputs) {
   check_bias("SparseLinear", weight, layer_bias);
   values = add_parameter("values", weight.values);
   if (layer_bias.defined()) bias = add_parameter("bias", layer_bias);
@@ -25,6 +26,7 @@ Variable SparseLinear::forward(const Variable& x) {
   TENON_CHECK(x.rank() == 2 && x.size(1) == pattern_.columns(), "SparseLinear: expects [N, ",
               pattern_.columns(), "], got ", x.shape());
   pattern_ = pattern_.to(values.device());  // where `to` moved the module
+  if (inputs_ == Inputs::nonzero) return spmspv(pattern_, values, x, bias, epilogue_);
   return transpose(spmm(pattern_, values, transpose(x, 0, 1), bias, epilogue_), 0, 1);
 }
 

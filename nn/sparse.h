@@ -14,9 +14,12 @@ namespace tenon {
 /// of such layers turns its activations round once, at its start.
 class SparseLinear : public Module {
  public:
+  /// Whether the product looks at all of its input, or skips what is 0 there (core/ops/sparse.h: spmspv). The latter goes
+  /// sample by sample, and its result lies in memory as usual.
+  enum class Inputs { all, nonzero };
   /// `weight` [out, in]; `bias` [out] or undefined. The values are taken as they are, not copied.
   explicit SparseLinear(const SparseMatrix& weight, const Tensor& bias = {},
-                        Epilogue epilogue = Epilogue::none);
+                        Epilogue epilogue = Epilogue::none, Inputs inputs = Inputs::all);
 
   Variable forward(const Variable& x) override;
   const char* kind() const override { return "SparseLinear"; }
@@ -25,6 +28,7 @@ class SparseLinear : public Module {
 
   const SparsePattern& pattern() const { return pattern_; }
   Epilogue epilogue() const { return epilogue_; }
+  Inputs inputs() const { return inputs_; }
 
   Variable values;
   Variable bias;  ///< undefined if the layer has none
@@ -32,6 +36,7 @@ class SparseLinear : public Module {
  private:
   SparsePattern pattern_;  // on the device of the values
   Epilogue epilogue_;
+  Inputs inputs_;
 };
 
 /// Convolution of stride 1 without groups, over one to three spatial axes: x [N, in, *] -> epilogue of [N, out, *].

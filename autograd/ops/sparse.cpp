@@ -53,6 +53,21 @@ Variable spmm_transposed(const SparsePattern& pattern, const Variable& values, c
                 });
 }
 
+// Y = X W^T + b, the zeros of X skipped        dW = sddmm(G^T, X^T), dX = (W^T G^T)^T, db = sum of the rows of G
+Variable spmspv(const SparsePattern& pattern, const Variable& values, const Variable& x, const Variable& bias,
+                Epilogue epilogue) {
+  const bool recorded = Recorder::wanted(std::initializer_list<Variable>{values, x, bias});
+  if (recorded && epilogue == Epilogue::relu) return relu(spmspv(pattern, values, x, bias));
+  return record("spmspv", spmspv(pattern, values.value(), x.value(), value_or_none(bias), epilogue),
+                {values, x, bias},
+                [pattern, w = Saved(values), x = Saved(x)](const Variable& g, Gradients& out) {
+                  const Variable turned = transpose(g, 0, 1);
+                  if (out.needed(0)) out.set(0, sddmm(pattern, turned, transpose(x(), 0, 1)));
+                  if (out.needed(1)) out.set(1, transpose(spmm_transposed(pattern, w(), turned), 0, 1));
+                  if (out.needed(2)) out.set(2, sum(g, {0}));
+                });
+}
+
 // V = G X^T on the pattern     dG = U X, dX = U^T G, with U the gradient of V as a sparse matrix
 Variable sddmm(const SparsePattern& pattern, const Variable& g, const Variable& x) {
   return record("sddmm", sddmm(pattern, g.value(), x.value()), {g, x},
@@ -89,5 +104,6 @@ Variable sparse_conv(const SparsePattern& pattern, const Variable& values, const
 
 TENON_BACKWARD(spmm)
 TENON_BACKWARD(spmm_transposed)
+TENON_BACKWARD(spmspv)
 TENON_BACKWARD(sddmm)
 TENON_BACKWARD(sparse_conv)

@@ -33,6 +33,15 @@ struct SpmmPlan {
   bool relu = false;
 };
 
+/// Y[b, m] = epilogue(bias[m] + sum over k with X[b, k] != 0 of W[m, k] X[b, k]): X [batch, columns], Y [batch, rows], both
+/// row-major. The host reads W column by column, the device row by row.
+struct SpmspvPlan {
+  SparseLists w;
+  int block_rows = 1;
+  int64_t batch = 0, rows = 0, columns = 0;
+  bool relu = false;
+};
+
 /// values[p * R + r] = sum_n G[list * R + r, n] X[index, n], 0 for rows beyond rows_g. Rows of G and X have
 /// unit column stride.
 struct SddmmPlan {
@@ -45,6 +54,8 @@ struct SddmmPlan {
 namespace cpu {
 /// `bias` [rows_y] may be null. Nothing is empty but the lists.
 void spmm(const SpmmPlan& plan, DType dtype, void* y, const void* values, const void* x, const void* bias);
+void spmspv(const SpmspvPlan& plan, DType dtype, void* y, const void* values, const void* x,
+            const void* bias);
 void sddmm(const SddmmPlan& plan, DType dtype, void* values, const void* g, const void* x);
 }  // namespace cpu
 

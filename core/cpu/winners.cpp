@@ -35,7 +35,7 @@ Key key_of_rank(const Key* keys, int64_t n, int64_t rank) {
 }
 
 template <class T>
-void row_winners(const WinnersPlan& p, T* y, uint8_t* mask, const T* x, MagnitudeKey<T>* keys) {
+void row_winners(const WinnersPlan& p, T* y, const T* x, MagnitudeKey<T>* keys) {
   using Key = MagnitudeKey<T>;
   if (p.samples == p.n) {
     for (int64_t i = 0; i < p.n; ++i) keys[i] = magnitude_key(x[i]);
@@ -45,16 +45,12 @@ void row_winners(const WinnersPlan& p, T* y, uint8_t* mask, const T* x, Magnitud
   }
   const Key threshold = key_of_rank(keys, p.samples, p.rank);
 #pragma GCC ivdep
-  for (int64_t i = 0; i < p.n; ++i) {
-    const bool wins = magnitude_key(x[i]) > threshold;
-    y[i] = wins ? x[i] : T{0};
-    mask[i] = wins;
-  }
+  for (int64_t i = 0; i < p.n; ++i) y[i] = magnitude_key(x[i]) > threshold ? x[i] : T{0};
 }
 
 }  // namespace
 
-void winners(const WinnersPlan& plan, DType dtype, void* y, uint8_t* mask, const void* x) {
+void winners(const WinnersPlan& plan, DType dtype, void* y, const void* x) {
   visit_floating("winners", dtype, [&](auto tag) {
     using T = decltype(tag);
     const int64_t passes = 8 * static_cast<int64_t>(sizeof(T)) / 2;
@@ -62,7 +58,7 @@ void winners(const WinnersPlan& plan, DType dtype, void* y, uint8_t* mask, const
                  [&](int64_t begin, int64_t end) {
                    const Scratch<MagnitudeKey<T>> keys(plan.samples);
                    for (int64_t row = begin; row < end; ++row)
-                     row_winners(plan, static_cast<T*>(y) + row * plan.n, mask + row * plan.n,
+                     row_winners(plan, static_cast<T*>(y) + row * plan.n,
                                  static_cast<const T*>(x) + row * plan.n, keys.data());
                  });
   });

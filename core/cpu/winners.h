@@ -10,7 +10,7 @@
 
 namespace tenon {
 
-/// Rows of x, y and mask lie one after the other. The threshold of a row is the key of rank `rank` (from 0, the largest
+/// Rows of x and y lie one after the other. The threshold of a row is the key of rank `rank` (from 0, the largest
 /// first) among its elements 0, step, 2 step, ... modulo n, `samples` of them; the row keeps what lies above.
 struct WinnersPlan {
   int64_t rows = 0, n = 0;
@@ -27,7 +27,7 @@ template <class T>
 using MagnitudeKey = decltype(magnitude_key(T{}));
 
 namespace cpu {
-void winners(const WinnersPlan& plan, DType dtype, void* y, uint8_t* mask, const void* x);
+void winners(const WinnersPlan& plan, DType dtype, void* y, const void* x);
 }
 
 }  // namespace tenon

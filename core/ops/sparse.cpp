@@ -66,6 +66,29 @@ Tensor spmm_transposed(const SparsePattern& pattern, const Tensor& values, const
   return z;
 }
 
+Tensor spmspv(const SparsePattern& pattern, const Tensor& values, const Tensor& x, const Tensor& bias,
+              Epilogue epilogue) {
+  check_values("spmspv", pattern, values);
+  TENON_CHECK(x.defined(), "spmspv: undefined x");
+  check_same_dtype("spmspv", values, x);
+  check_same_device("spmspv", values, x);
+  TENON_CHECK(is_floating(x.dtype()), "spmspv: x expects float32 or float64, got ", x.str());
+  TENON_CHECK(x.rank() == 2 && x.size(1) == pattern.columns(), "spmspv: x expects [B, ", pattern.columns(),
+              "] for a pattern of ", pattern.str(), ", got ", x.str());
+  TENON_CHECK(x.device() == pattern.device(), "spmspv: pattern on ", pattern.device(), ", x ", x.str());
+  const Tensor shift = checked_bias("spmspv", pattern, x, bias);
+  Tensor y = Tensor::empty({x.size(0), pattern.rows()}, x.dtype(), x.device());
+  if (y.is_empty()) return y;
+  const Tensor rows = x.contiguous(), packed = values.contiguous();
+  const SparseIndex& index = x.device().is_cuda() ? pattern.by_rows() : pattern.by_columns();
+  const SpmspvPlan plan{lists_of(index),   static_cast<int>(pattern.block_rows()),
+                        x.size(0),         pattern.rows(),
+                        pattern.columns(), epilogue == Epilogue::relu};
+  TENON_DISPATCH(x.device(), spmspv, plan, x.dtype(), y.raw(), packed.raw(), rows.raw(),
+                 shift.defined() ? shift.raw() : nullptr);
+  return y;
+}
+
 Tensor sddmm(const SparsePattern& pattern, const Tensor& g, const Tensor& x) {
   TENON_CHECK(pattern.defined(), "sddmm: undefined pattern");
   TENON_CHECK(g.defined() && x.defined(), "sddmm: undefined tensor");
@@ -93,4 +116,5 @@ Tensor sddmm(const SparsePattern& pattern, const Tensor& g, const Tensor& x) {
 
 TENON_FORWARD(spmm)
 TENON_FORWARD(spmm_transposed)
+TENON_FORWARD(spmspv)
 TENON_FORWARD(sddmm)

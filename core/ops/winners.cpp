@@ -20,7 +20,7 @@ int64_t spreading_step(int64_t n) {
 
 }  // namespace
 
-Winners winners(const Tensor& x, int64_t k, int64_t samples) {
+Tensor winners(const Tensor& x, int64_t k, int64_t samples) {
   TENON_CHECK(x.defined(), "winners: undefined tensor");
   TENON_CHECK(is_floating(x.dtype()), "winners: expects float32 or float64, got ", x.str());
   TENON_CHECK(x.rank() > 0, "winners: expects [N, ...], got ", x.str());
@@ -32,15 +32,14 @@ Winners winners(const Tensor& x, int64_t k, int64_t samples) {
   TENON_CHECK(samples >= 0 && samples <= plan.n, "winners: expects 0 <= samples <= ", plan.n, " (samples of ",
               x.shape(), "), got ", samples);
   const Tensor dense = x.contiguous();
-  Winners out{Tensor::empty(x.shape(), x.dtype(), x.device()), Tensor::empty(x.shape(), uint8, x.device())};
-  if (out.y.is_empty()) return out;
+  Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
+  if (y.is_empty()) return y;
   plan.samples = samples == 0 ? plan.n : samples;
   plan.step = samples == 0 ? 1 : spreading_step(plan.n);
   plan.rank = winner_count(static_cast<double>(k) / static_cast<double>(plan.n), plan.samples);
-  if (plan.rank == plan.samples) return {dense.clone(), out.mask.fill_(1)};
-  TENON_DISPATCH(x.device(), winners, plan, x.dtype(), out.y.raw(), static_cast<uint8_t*>(out.mask.raw()),
-                 dense.raw());
-  return out;
+  if (plan.rank == plan.samples) return dense.clone();
+  TENON_DISPATCH(x.device(), winners, plan, x.dtype(), y.raw(), dense.raw());
+  return y;
 }
 
 int64_t winner_count(double rate, int64_t size) {

@@ -7,6 +7,8 @@
 namespace tenon::cuda {
 
 void spmm(const SpmmPlan& plan, DType dtype, void* y, const void* values, const void* x, const void* bias);
+void spmspv(const SpmspvPlan& plan, DType dtype, void* y, const void* values, const void* x,
+            const void* bias);
 void sddmm(const SddmmPlan& plan, DType dtype, void* values, const void* g, const void* x);
 
 }  // namespace tenon::cuda

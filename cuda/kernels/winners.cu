@@ -4,7 +4,7 @@
 // that share all bytes fixed before; running sums from the largest byte down tell which one holds the wanted rank. Keys
 // of 0 are not counted: behind a ReLU they are the most, would all hit one counter, and stand below all others anyway.
 //
-// Bound: memory. A float32 element moves 9 bytes of main memory, for a compare in each of four passes; those read the row
+// Bound: memory. A float32 element moves 8 bytes of main memory, for a compare in each of four passes; those read the row
 // again from the first or the second cache. A block a row: many rows fill the card, while a single long one (AlexNet's
 // first layer at batch 1: 290,400 elements) waits for the loads of one block; there `samples` cut the search to a tenth.
 // Short rows wait for the 18 barriers of the running sums in each pass. Never timed on a card.
@@ -53,30 +53,26 @@ __device__ MagnitudeKey<T> key_of_rank(const WinnersPlan& p, const T* row, int* 
 }
 
 template <class T>
-__global__ void __launch_bounds__(kPlaces)
-    winners_kernel(WinnersPlan p, T* y, uint8_t* mask, const T* __restrict__ x) {
+__global__ void __launch_bounds__(kPlaces) winners_kernel(WinnersPlan p, T* y, const T* __restrict__ x) {
   TENON_SHARED(int, found, kPlaces);
   TENON_SHARED(int, part, kPlaces);
   TENON_SHARED(int, chosen, 2);
   const int64_t first = int64_t{blockIdx.x} * p.n;
   const MagnitudeKey<T> threshold = key_of_rank(p, x + first, found, part, chosen);
-  TENON_ROLLED for (int64_t i = first + threadIdx.x; i < first + p.n; i += kPlaces) {
-    const bool wins = magnitude_key(x[i]) > threshold;
-    y[i] = wins ? x[i] : T(0);
-    mask[i] = wins;
-  }
+  TENON_ROLLED for (int64_t i = first + threadIdx.x; i < first + p.n; i += kPlaces) y[i] =
+      magnitude_key(x[i]) > threshold ? x[i] : T(0);
 }
 
 }  // namespace
 
-void winners(const WinnersPlan& plan, DType dtype, void* y, uint8_t* mask, const void* x) {
+void winners(const WinnersPlan& plan, DType dtype, void* y, const void* x) {
   TENON_CHECK(plan.rows <= 0x7fffffff && plan.n <= 0x7fffffff,
               "winners: the CUDA kernel expects less than 2^31 samples of ", "less than 2^31 elements, got ",
               plan.rows, " of ", plan.n);
   visit_floating("winners", dtype, [&](auto tag) {
     using T = decltype(tag);
     launch("winners", winners_kernel<T>, {static_cast<unsigned>(plan.rows)}, {kPlaces}, 0, plan,
-           static_cast<T*>(y), mask, static_cast<const T*>(x));
+           static_cast<T*>(y), static_cast<const T*>(x));
   });
 }
 

@@ -5,6 +5,6 @@
 
 namespace tenon::cuda {
 
-void winners(const WinnersPlan& plan, DType dtype, void* y, uint8_t* mask, const void* x);
+void winners(const WinnersPlan& plan, DType dtype, void* y, const void* x);
 
 }  // namespace tenon::cuda

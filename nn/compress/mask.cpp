@@ -17,9 +17,7 @@ double std_of(const Tensor& w) { return w.is_empty() ? 0 : std::sqrt(variance(w.
 
 Tensor mask_by_std(const Tensor& w, double multiple) { return mask_by_value(w, multiple * std_of(w)); }
 
-namespace {
 Tensor is_nonzero(const Tensor& x) { return not_equal(x, Tensor::scalar(0, x.dtype(), x.device())); }
-}  // namespace
 
 Tensor live_along(const Tensor& w, int64_t axis) {
   const int kept = normalize_axis("live_along", axis, w.rank());

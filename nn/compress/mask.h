@@ -10,6 +10,8 @@
 
 namespace tenon {
 
+/// x != 0, as uint8; a NaN is not 0.
+Tensor is_nonzero(const Tensor& x);
 /// |w| >= threshold, as uint8. Cuts what is strictly below, as `|w| < t` in Yang et al. (2020).
 Tensor mask_by_value(const Tensor& w, double threshold);
 /// |w| >= multiple * std(w), the population standard deviation of the whole tensor.

@@ -14,9 +14,11 @@ namespace tenon {
 struct WeightForm {
   /// 0: dense. 1: single elements (CSR). 4, 8, 16: blocks of so many rows.
   int64_t block_rows = 0;
+  bool full = false;   ///< all blocks are there, whatever is 0 in them
+  bool skips = false;  ///< what is 0 in the input is skipped
   /// Of one product, in multiply-adds of a large dense one.
   double cost = 0;
-  /// "dense", "CSR", "4x1 blocks"
+  /// "dense", "CSR", "4x1 blocks", "CSR, skipping", "all 16x1 blocks, skipping"
   std::string str() const;
 };
 
@@ -39,6 +41,10 @@ struct Compiled {
 /// groups, whose cheapest form is sparse becomes a SparseLinear or SparseConv of the same name that takes over a
 /// ReLU behind it; every other module is shared with the chain, which is left as it is. What is exactly 0 is
 /// left out. The result is a network like any other: it can be finetuned and saved. On the host.
-Compiled compile_sparse(const Sequential& chain, const Shape& input);
+///
+/// `densities` says what share of its input differs from 0, on the mean, for every Linear and Conv2d in order; given it, a
+/// Linear may also skip what is 0 in its input, sample by sample. Throws Error if there are fewer than such layers.
+Compiled compile_sparse(const Sequential& chain, const Shape& input,
+                        const std::vector<double>& densities = {});
 
 }  // namespace tenon

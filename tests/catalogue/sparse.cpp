@@ -101,6 +101,52 @@ std::vector<Case> spmm_transposed_cases(Draw& d) {
   });
 }
 
+Case spmspv_case(Draw& d, const DrawnPattern& w, int64_t n, bool with_bias, Epilogue epilogue) {
+  Case c;
+  c.label = concat(with_bias ? "bias" : "", epilogue == Epilogue::relu ? " relu" : "");
+  Tensor x = d.normal({n, w.columns});
+  for (int64_t i = 0; i < x.numel(); ++i)  // most of it 0
+    if (d.generator.next_uniform() < 0.7) x.data<double>()[i] = 0;
+  c.inputs = {d.normal(w.pattern.values_shape()), x};
+  if (with_bias) c.inputs.push_back(d.far_from_zero({w.rows}));
+  c.tensors = [w, with_bias, epilogue](const Tensors& in) {
+    return Tensors{
+        spmspv(w.pattern.to(in[0].device()), in[0], in[1], with_bias ? in[2] : Tensor(), epilogue)};
+  };
+  c.variables = [w, with_bias, epilogue](const Variables& in) {
+    return Variables{
+        spmspv(w.pattern.to(in[0].device()), in[0], in[1], with_bias ? in[2] : Variable(), epilogue)};
+  };
+  c.reference = [w, n, with_bias, epilogue](const Arrays& in) {
+    Array y(Shape{n, w.rows});
+    for_each_element(w, [&](int64_t m, int64_t k, int64_t value) {
+      for (int64_t b = 0; b < n; ++b) y[b * w.rows + m] += in[0][value] * in[1][b * w.columns + k];
+    });
+    for (int64_t i = 0; i < y.numel(); ++i) {
+      if (with_bias) y[i] += in[2][i % w.rows];
+      if (epilogue == Epilogue::relu) y[i] = std::max(y[i], 0.0);
+    }
+    return Arrays{y};
+  };
+  return c;
+}
+
+std::vector<Case> spmspv_cases(Draw& d) {
+  std::vector<Case> cases = over_patterns(d, [](Draw& draw, const DrawnPattern& w, int64_t n) {
+    return std::vector<Case>{spmspv_case(draw, w, n, false, Epilogue::none),
+                             spmspv_case(draw, w, n, true, Epilogue::relu)};
+  });
+  // Full patterns, whose sums stay in registers: of one list and of several tiles.
+  for (int64_t block : {4, 8, 16})
+    if (d.is(Size::odd) || d.is(Size::large)) {
+      const int64_t rows = d.extent(0, block - 1, 1000), columns = d.extent(0, 5, 300);
+      cases.push_back(spmspv_case(d, draw_pattern(d, rows, columns, block, 1.1), d.extent(0, 2, 40), true,
+                                  Epilogue::none));
+      cases.back().label += concat(" full ", block);
+    }
+  return cases;
+}
+
 std::vector<Case> sddmm_cases(Draw& d) {
   return over_patterns(d, [](Draw& draw, const DrawnPattern& w, int64_t n) {
     Case c;
@@ -180,6 +226,27 @@ const Register spmm_transposed_row({
     .tolerance_reason = "sums of up to 3000 products in float32; the largest result is above 50",
 });
 
+const Register spmspv_row({
+    .op = "spmspv",
+    .cases = spmspv_cases,
+    .refusals =
+        [] {
+          auto refusals = product_refusals(
+              "spmspv", {2, 3},
+              [](const SparsePattern& w, const Tensor& v, const Tensor& x) { spmspv(w, v, x); });
+          refusals.push_back(
+              {"bias",
+               [] {
+                 spmspv(two_by_three(), Tensor::zeros({3}), Tensor::zeros({2, 3}), Tensor::zeros({3}));
+               },
+               {"spmspv", "bias [2]", "[3]"}});
+          return refusals;
+        },
+    .tolerance = 2e-6,
+    .tolerance_reason =
+        "sums of up to 150 products in float32, one after the other; the largest result is about 50",
+});
+
 const Register sddmm_row({
     .op = "sddmm",
     .cases = sddmm_cases,
@@ -233,4 +300,5 @@ const Register sddmm_row({
 
 TENON_ROW(spmm)
 TENON_ROW(spmm_transposed)
+TENON_ROW(spmspv)
 TENON_ROW(sddmm)
