@@ -158,7 +158,7 @@ Task mlp_task(const experiment::Options& options) {
   Task task;
   task.network = Network::lenet_300_100;
   task.start = Start::random;
-  task.schedule = options.scale == Scale::kPaper ? Schedule{250, 250, 250, 100} : Schedule{4, 6, 2, 100};
+  task.schedule = options.scale == Scale::kPaper ? Schedule{250, 250, 250, 100} : Schedule{3, 4, 1, 100};
   if (options.scale == Scale::kScaled)
     task.images = {.train = 12000, .validation = 2000, .test = 5000, .augment = {}};
   if (options.scale == Scale::kSmoke) {

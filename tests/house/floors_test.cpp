@@ -69,7 +69,8 @@ std::string paper_of(const std::string& path) {
 }
 
 bool may_include(const std::string& from, const std::string& to) {
-  if (!paper_of(to).empty()) return paper_of(from) == paper_of(to) || starts_with(from, "tests/");
+  if (!paper_of(to).empty())
+    return paper_of(from) == paper_of(to) || starts_with(from, "tests/") || starts_with(from, "bench/");
   const Room* room = room_of(from);
   const Room* target = room_of(to);
   if (room == target) return true;
