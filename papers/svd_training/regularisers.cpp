@@ -47,9 +47,13 @@ Tensor gram_minus_identity(const Tensor& a) {
   return gram;
 }
 
-std::vector<Tensor> values_of_s(const std::vector<NamedSvdLayer>& layers) {
-  std::vector<Tensor> all;
-  for (const auto& [name, layer] : layers) all.push_back(layer->s.value());
+// What the sparsifier acts on: every s, and the biases of fully connected layers, as in the authors' prototype.
+std::vector<Variable> sparsified(const std::vector<NamedSvdLayer>& layers) {
+  std::vector<Variable> all;
+  for (const auto& [name, layer] : layers) {
+    all.push_back(layer->s);
+    if (layer->bias.defined() && dynamic_cast<const SvdLinear*>(layer) != nullptr) all.push_back(layer->bias);
+  }
   return all;
 }
 
@@ -106,9 +110,11 @@ void add_orthogonality_gradient(const std::vector<NamedSvdLayer>& layers, double
 
 double sparsity(Sparsifier sparsifier, const std::vector<NamedSvdLayer>& layers) {
   if (sparsifier == Sparsifier::none) return 0;
-  const std::vector<double> sums = abs_sum_sq_sum(values_of_s(layers)).to_vector<double>();
+  std::vector<Tensor> values;
+  for (const Variable& p : sparsified(layers)) values.push_back(p.value());
+  const std::vector<double> sums = abs_sum_sq_sum(values).to_vector<double>();
   double total = 0;
-  for (size_t i = 0; i < layers.size(); ++i) {
+  for (size_t i = 0; i < values.size(); ++i) {
     const double s1 = sums[2 * i], s2 = sums[2 * i + 1];
     if (sparsifier == Sparsifier::l1) {
       total += s1;
@@ -123,11 +129,11 @@ double sparsity(Sparsifier sparsifier, const std::vector<NamedSvdLayer>& layers)
 void add_sparsity_gradient(Sparsifier sparsifier, const std::vector<NamedSvdLayer>& layers, double lambda) {
   if (sparsifier == Sparsifier::none || lambda == 0) return;
   std::vector<Tensor> values, gradients;
-  for (const auto& [name, layer] : layers) {
-    // A single s has no sparsity to gain from the Hoyer measures, which are constant: no rounding of it either.
-    if (layer->rank() == 1 && sparsifier != Sparsifier::l1) continue;
-    values.push_back(layer->s.value());
-    gradients.push_back(gradient_of(layer->s));
+  for (const Variable& p : sparsified(layers)) {
+    // A single value has no sparsity to gain from the Hoyer measures, which are constant: no rounding of it either.
+    if (p.numel() == 1 && sparsifier != Sparsifier::l1) continue;
+    values.push_back(p.value());
+    gradients.push_back(gradient_of(p));
   }
   switch (sparsifier) {
     case Sparsifier::none:

@@ -26,9 +26,10 @@ double orthogonality(const std::vector<NamedSvdLayer>& layers);
 /// product.
 void add_orthogonality_gradient(const std::vector<NamedSvdLayer>& layers, double lambda);
 
-/// Sum of the measure over the s of all layers. float64.
+/// Sum of the measure over the s of all layers, and over the biases of fully connected ones, which the authors' prototype
+/// regularises too. float64.
 double sparsity(Sparsifier sparsifier, const std::vector<NamedSvdLayer>& layers);
-/// Adds lambda times its gradient to the gradients of s, which must be there.
+/// Adds lambda times its gradient to the gradients of these, which must be there.
 void add_sparsity_gradient(Sparsifier sparsifier, const std::vector<NamedSvdLayer>& layers, double lambda);
 
 /// How far factors are from orthonormal columns, over both factors of all layers.

@@ -1,0 +1,186 @@
+// SVD training's arms end to end on made-up images: a killed run goes on to the same bits, no decomposition is computed
+// inside the loop, and the claims are judged by what they say.
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+#include "core/ops/elementwise.h"
+#include "core/parallel.h"
+#include "papers/svd_training/judgement.h"
+#include "papers/svd_training/report.h"
+#include "tests/papers/killed_run.h"
+#include "tests/temporary_folder.h"
+
+namespace tenon::svd_training {
+namespace {
+
+// Ten shades with noise: enough to be learned, never reported.
+experiment::Labelled shades(int64_t count, uint64_t stream) {
+  Generator g(6, stream);
+  const Tensor labels = random_integers({count}, g, 0, 10);
+  const Tensor shade = affine(labels.to(float32), 0.08, 0).reshape({count, 1, 1, 1});
+  return {add(shade, random_uniform({count, 1, 8, 8}, g, 0, 0.2)), labels};
+}
+
+experiment::ImageProblem made_up_problem() {
+  experiment::ImageProblem problem;
+  const experiment::Labelled images = shades(100, 1);
+  problem.name = problem.description = "made-up shades";
+  problem.classes = 10;
+  problem.source = std::make_shared<TensorSource>(affine(images.images, 255, 0).to(uint8), images.labels);
+  problem.image = problem.source->image_shape();
+  for (int64_t i = 0; i < 100; ++i) problem.train.push_back(i);
+  problem.validation = shades(40, 2);
+  problem.test = shades(40, 3);
+  return problem;
+}
+
+Plan small_plan(const experiment::ImageProblem& problem, experiment::RunFolder& folder, std::ostream& out) {
+  Plan plan;
+  plan.study = &conv_study();
+  plan.task.network = Network::resnet_8;
+  plan.task.schedule = {2, 2, 1, 50};
+  plan.problem = &problem;
+  plan.folder = &folder;
+  plan.out = &out;
+  return plan;
+}
+
+const std::vector<std::string> kArms = {"dense-sgd",          "channel-full",          "channel-hoyer-0.1",
+                                        "channel-fixed-rank", "post-hoc-channel-data", "filters-fpgm"};
+
+// Runs arms in `folder`; goes on with what is there.
+void run_arms(const std::filesystem::path& path, int threads, const std::vector<std::string>& arms) {
+  const int before = num_threads();
+  set_num_threads(threads);
+  std::ostringstream progress;
+  experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
+  const experiment::ImageProblem problem = made_up_problem();
+  const Plan plan = small_plan(problem, folder, progress);
+  for (const std::string& arm : arms) run_arm(plan, conv_study().recipe(arm), 1);
+  set_num_threads(before);
+}
+void run_in(const std::filesystem::path& path, int threads) {
+  run_arms(path, threads, {"channel-full", "channel-hoyer-0.1"});
+}
+
+}  // namespace
+
+// Not a test of its own: the process that the next test kills.
+TEST_CASE("svd training: the run that is killed" * doctest::skip()) { test::be_killed(run_in); }
+
+TEST_CASE(
+    "svd training: a run that is killed with SIGKILL goes on to the same bits, on one thread and on two") {
+  // In stage 1, in stage 2, and while finetuning. Files: a stage of the first arm, four of the second, two results.
+  test::check_killed_run("svd training: the run that is killed", {1, 3, 5}, 7, run_in);
+}
+
+TEST_CASE(
+    "svd training: what a run leaves is measured, its epochs compute no decomposition, and the page is "
+    "written") {
+  const test::TemporaryFolder temporary;
+  run_arms(temporary.path() / "run", 1, kArms);
+  std::ostringstream progress;
+  experiment::RunFolder folder(temporary.path() / "run", Json::object({{"data", "made up"}}), true);
+  const experiment::ImageProblem problem = made_up_problem();
+  const Plan plan = small_plan(problem, folder, progress);
+  const Facts facts = gather_facts(plan, kArms, {1}, false);
+  REQUIRE(facts.arms.size() == kArms.size());
+  REQUIRE(facts.points.size() == 5 * 3);
+  for (const ArmFacts& f : facts.arms) {
+    CHECK(f.svd_calls == 0);
+    CHECK(f.zero_error < 1e-5);
+  }
+  for (const PointFacts& f : facts.points) {
+    CAPTURE(f.recipe->arm);
+    CHECK(f.fold_error < 1e-4);
+    CHECK(f.speed_up() >= 1);
+    CHECK(f.final.test >= 0);
+  }
+  // Ranks from scratch are those that were found.
+  const auto point_of = [&](const char* arm, double point) -> const PointFacts& {
+    for (const PointFacts& f : facts.points)
+      if (f.recipe->arm == arm && f.point == point) return f;
+    fail("no such point");
+  };
+  CHECK(point_of("channel-fixed-rank", 0.1).ranks == point_of("channel-hoyer-0.1", 0.1).ranks);
+  CHECK(point_of("channel-hoyer-0.1", 0.2).rank < point_of("channel-hoyer-0.1", 0.01).rank);
+
+  experiment::Options options;
+  options.scale = experiment::Scale::kSmoke;
+  experiment::Results results;
+  results.paper = "svd_training";
+  results.options = options;
+  results.claims = claims_of(facts, conv_study(), options);
+  const std::string page = make_report(plan, facts, results).html();
+  CHECK(page.find("Singular values") != std::string::npos);
+  const std::string csv = epochs_csv(conv_study(), folder.read_log());
+  CHECK(std::count(csv.begin(), csv.end(), '\n') == 1 + static_cast<int64_t>(folder.read_log().size()));
+}
+
+TEST_CASE("svd training: a trade-off is what no other point beats in both, joined by lines") {
+  const TradeOff front({{1.5, 80}, {1, 90}, {2, 86}, {3, 70}, {1.8, 85}});  // 1.5 and 1.8 are beaten by 2
+  REQUIRE(front.front().size() == 3);
+  CHECK(*front.speed_up_at(88) == doctest::Approx(1.5));
+  CHECK(*front.speed_up_at(60) == 3);
+  CHECK_FALSE(front.speed_up_at(91).has_value());
+  CHECK(*front.accuracy_at(2.5) == doctest::Approx(78));
+  CHECK_FALSE(front.accuracy_at(3.5).has_value());
+  CHECK_FALSE(TradeOff({}).speed_up_at(0).has_value());
+}
+
+namespace {
+
+ArmFacts arm_of(const char* arm, int64_t seed, double orthogonality, double raw_at_tenth) {
+  ArmFacts f;
+  f.recipe = &conv_study().recipe(arm);
+  f.seed = seed;
+  f.before = {0.87, 0.87};
+  f.dense_macs = 100;
+  f.full_rank = 100;
+  f.rank_99 = f.recipe->sparsifier == Sparsifier::none ? 100 : 60;
+  f.orthogonality = orthogonality;
+  f.orthogonality_rms = 0.1;
+  f.gradient_ratio = 2;
+  f.curve = {{1e-5, 0, 100, 100, {0.87, 0.87}, {0.87, 0.87}},
+             {1e-3, 1e-3, 90, 90, {0.86, 0.86}, {0.87, 0.87}},
+             {0.1, 0.1, 50, 50, {raw_at_tenth, raw_at_tenth}, {0.8, 0.8}}};
+  return f;
+}
+
+experiment::Verdict verdict_of(const std::vector<experiment::Claim>& claims, const std::string& id) {
+  for (const experiment::Claim& claim : claims)
+    if (claim.id == id) return experiment::judge(claim).verdict;
+  fail("no claim ", id);
+}
+
+}  // namespace
+
+TEST_CASE("svd training: claims are judged against the arms that they name, with the seeds that they need") {
+  using experiment::Verdict;
+  Facts facts;
+  for (int64_t seed : {1, 2, 3})
+    for (const char* arm : {"channel-none", "channel-hoyer-0.1", "channel-l1-0.1"}) {
+      facts.arms.push_back(arm_of(arm, seed, 0.02, 0.7));
+      if (std::string(arm) == "channel-none") continue;
+      const std::string free = concat("channel-free", std::string(arm).substr(7));
+      facts.arms.push_back(arm_of(free.c_str(), seed, 0.2, 0.6));
+    }
+  experiment::Options options;
+  options.seeds = 3;
+  auto claims = claims_of(facts, conv_study(), options);
+  CHECK(verdict_of(claims, "2a") == Verdict::kHolds);
+  CHECK(verdict_of(claims, "2c") == Verdict::kHolds);
+  CHECK(verdict_of(claims, "3") == Verdict::kHolds);
+  CHECK(verdict_of(claims, "5") == Verdict::kHolds);
+  CHECK(verdict_of(claims, "6") == Verdict::kHolds);  // one point of two at 1e-3
+  CHECK(verdict_of(claims, "9") == Verdict::kNotRun);
+  CHECK(verdict_of(claims, "12") == Verdict::kNotRun);
+  for (ArmFacts& f : facts.arms) f.orthogonality = 0.02;  // the penalty changed nothing
+  CHECK(verdict_of(claims_of(facts, conv_study(), options), "2a") == Verdict::kFails);
+  facts.arms.resize(5);  // one seed
+  CHECK(verdict_of(claims_of(facts, conv_study(), options), "5") == Verdict::kNotJudged);
+  CHECK_THROWS_WITH_AS(conv_study().recipe("nothing"), doctest::Contains("nothing"), Error);
+}
+
+}  // namespace tenon::svd_training
