@@ -24,7 +24,7 @@ PAPER_TARGETS := $(filter-out report_index,$(notdir $(PAPER_BIN)))
 #: neural_predictor | 40 min | the Neural Predictor paper on NAS-Bench-101 and Macro from $TENON_DATA/nasbench or `make data` (SEEDS, ARMS=all, SCALE, RESUME=1)
 #: cell_table | 15 min | a table of its own: 91 cells trained on Fashion-MNIST, two seeds (DATA=mnist, SEEDS, RESUME=1)
 #: svd_training | 60 min | SVD training on Fashion-MNIST (DATA=cifar10, SEEDS=3, ARMS=all, SCALE=..., RESUME=1)
-#: svd_training_mlp | 1 min | its prototype on LeNet-300-100 (DATA=mnist)
+#: svd_training_mlp | 3 min | its prototype on LeNet-300-100 (DATA=mnist)
 #: joint_pruning | 15 min | the Joint Pruning paper on Fashion-MNIST (DATA=mnist|cifar10, ARMS=all, SCALE, ARGS="--train-images 10000")
 $(PAPER_TARGETS): %: $(B)/bin/% | data-packages
 	@$< $(EXPERIMENT_OPTIONS)

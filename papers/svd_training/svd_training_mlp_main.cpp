@@ -1,4 +1,4 @@
-// The prototype of SVD training on LeNet-300-100: as svd_training_main.cpp, a minute long.
+// The prototype of SVD training on LeNet-300-100: as svd_training_main.cpp, a few minutes long.
 #include "papers/svd_training/program.h"
 
 int main(int argc, char** argv) {

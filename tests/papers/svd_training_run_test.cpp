@@ -86,7 +86,7 @@ TEST_CASE(
   const Plan plan = small_plan(problem, folder, progress);
   const Facts facts = gather_facts(plan, kArms, {1}, false);
   REQUIRE(facts.arms.size() == kArms.size());
-  REQUIRE(facts.points.size() == 5 * 3);
+  REQUIRE(facts.points.size() == 4 * 3);
   for (const ArmFacts& f : facts.arms) {
     CHECK(f.svd_calls == 0);
     CHECK(f.zero_error < 1e-5);
