@@ -26,6 +26,8 @@ Json identity(const Options& options, const Settings& settings) {
   out["epochs"] = settings.epochs;
   out["period"] = settings.period;
   out["train_images"] = settings.train_images;
+  out["finetune_epochs"] = settings.finetune_epochs;
+  out["finetune_lr"] = settings.finetune_lr;
   return out;
 }
 
@@ -42,6 +44,8 @@ int run(Row row, Options options, const Settings& settings) {
   plan.network = settings.network;
   plan.schedule = with_epochs(schedule_of(options.scale), settings.epochs);
   plan.schedule.period = settings.period;
+  plan.schedule.finetune_epochs = settings.finetune_epochs;
+  plan.schedule.finetune_lr = settings.finetune_lr;
   plan.strided = settings.strided == "yes";
   plan.nuclear_steps = nuclear_steps_of(settings.nuclear_steps);
   plan.out = &std::cout;
@@ -89,6 +93,8 @@ Settings resolved(const Settings& settings, const Options& options) {
   const Schedule schedule = schedule_of(options.scale);
   if (out.epochs == 0) out.epochs = schedule.epochs;
   if (out.period == 0) out.period = schedule.period;
+  if (out.finetune_epochs == 0) out.finetune_epochs = schedule.finetune_epochs;
+  if (out.finetune_lr == 0) out.finetune_lr = schedule.finetune_lr;
   if (out.train_images == 0 && options.scale != Scale::kPaper)
     out.train_images = options.scale == Scale::kSmoke ? 400 : options.data == "cifar10" ? 10000 : 12000;
   return out;
@@ -131,6 +137,9 @@ int run_row(Row row, int argc, char** argv) {
     parser.add("epochs", "epochs of training; 0: those of the scale", settings.epochs);
     parser.add("train-images", "training images; 0: those of the scale", settings.train_images);
     parser.add("period", "m, steps from one cut to the next; 0: that of the scale", settings.period);
+    parser.add("finetune-epochs", "epochs of finetuning the baselines; 0: those of the scale",
+               settings.finetune_epochs);
+    parser.add("finetune-lr", "their learning rate; 0: the last one of training, 0.001", settings.finetune_lr);
     parser.add("shapes", "instead of a run, one step of this network on made-up images (resnet18, resnet50)",
                shapes);
     parser.add("weights", "with --shapes: a safetensors file of trained weights", weights);

@@ -8,7 +8,8 @@ namespace tenon::trp {
 /// What the command line adds to the shared options. `auto` and 0 leave the choice to data and scale.
 struct Settings {
   std::string network = "auto", strided = "auto", nuclear_steps = "cached";
-  int64_t epochs = 0, train_images = 0, period = 0;
+  int64_t epochs = 0, train_images = 0, period = 0, finetune_epochs = 0;
+  double finetune_lr = 0;
 };
 
 /// The data at a scale: 2 x 2 means of Fashion-MNIST (12,000 images) or CIFAR-10 (10,000, at paper scale all) shifted and

@@ -51,7 +51,7 @@ std::vector<std::string> with_needed(Row row, const std::vector<std::string>& ar
 struct Schedule {
   int64_t epochs = 0, finetune_epochs = 0;
   int64_t batch = 0;
-  double lr = 0.1, finetune_lr = 0.01, momentum = 0.9, weight_decay = 1e-4;
+  double lr = 0.1, finetune_lr = 0.001, momentum = 0.9, weight_decay = 1e-4;
   std::vector<int64_t> milestones;  ///< epochs from which on the rate is a tenth
   int64_t period = 20;              ///< m
 };
