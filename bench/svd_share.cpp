@@ -1,9 +1,8 @@
 // What it costs to cut the convolutions of a network to low rank while it trains (papers/trp/): all decompositions, the
 // products of what stays, and the copies into the weights; beside the training step at batch 128 between two cuts. With a cut
 // every m steps, its share of the time is cut / (cut + m step).
-#include "nn/compress/low_rank.h"
-
 #include "bench/harness.h"
+#include "nn/compress/low_rank.h"
 #include "nn/loss.h"
 #include "nn/models/resnet.h"
 #include "nn/optim.h"

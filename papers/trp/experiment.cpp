@@ -139,7 +139,8 @@ int run_row(Row row, int argc, char** argv) {
     parser.add("period", "m, steps from one cut to the next; 0: that of the scale", settings.period);
     parser.add("finetune-epochs", "epochs of finetuning the baselines; 0: those of the scale",
                settings.finetune_epochs);
-    parser.add("finetune-lr", "their learning rate; 0: the last one of training, 0.001", settings.finetune_lr);
+    parser.add("finetune-lr", "their learning rate; 0: the last one of training, 0.001",
+               settings.finetune_lr);
     parser.add("shapes", "instead of a run, one step of this network on made-up images (resnet18, resnet50)",
                shapes);
     parser.add("weights", "with --shapes: a safetensors file of trained weights", weights);
