@@ -96,7 +96,7 @@ int run(experiment::Options options, double rate) {
 int main(int argc, char** argv) {
   try {
     experiment::OptionParser parser(neural_predictor::cell_table_spec());
-    double rate = neural_predictor::CellTraining{}.rate;
+    double rate = neural_predictor::cell_training(experiment::Scale::kScaled).rate;
     parser.add("rate", "learning rate of the first epoch", rate);
     const experiment::ParseOutcome outcome = parser.parse(argc, argv);
     if (!outcome.options) {

@@ -31,7 +31,7 @@ struct FitOptions {
 void fit(GraphModule& net, const LabelledGraphs& graphs, std::span<const int64_t> rows,
          std::span<const double> targets, const FitOptions& options, Generator& generator);
 
-/// The logits of graphs[rows[i]], some thousands at a time, in evaluation mode.
+/// The logits of graphs[rows[i]], a hundred or so at a time, in evaluation mode.
 std::vector<float> predict(GraphModule& net, const LabelledGraphs& graphs, std::span<const int64_t> rows,
                            const EncodeOptions& encode = {});
 

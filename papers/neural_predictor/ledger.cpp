@@ -1,6 +1,5 @@
 #include "papers/neural_predictor/ledger.h"
 
-#include <array>
 #include <cmath>
 
 #include "core/error.h"
@@ -12,10 +11,9 @@ constexpr int kImages = 10000;
 
 // log(n!)
 double log_factorial(int n) {
-  static const std::array<double, kImages + 1> table = [] {
-    std::array<double, kImages + 1> logs{};
-    for (int i = 2; i <= kImages; ++i)
-      logs[static_cast<size_t>(i)] = logs[static_cast<size_t>(i - 1)] + std::log(i);
+  static const std::vector<double> table = [] {
+    std::vector<double> logs = {0};
+    for (int i = 1; i <= kImages; ++i) logs.push_back(logs.back() + std::log(i));
     return logs;
   }();
   return table[static_cast<size_t>(n)];

@@ -16,7 +16,7 @@ Problem nasbench101() {
               "NAS-Bench-101: expected a cell a row, ", table.accuracy.size(), ", found ", cells->size());
   Problem problem{.name = "NAS-Bench-101",
                   .description = concat("NAS-Bench-101, ", cells->size(),
-                                        " cells, mean test accuracy of 3 runs on CIFAR-10, ", table.source),
+                                        " cells, mean test accuracy of 3 runs on CIFAR-10"),
                   .graphs = graphs_of(cells->cells()),
                   .cells = nullptr,
                   .space = cell_search_space(*cells),
@@ -56,8 +56,7 @@ Problem macro() {
   Problem problem{.name = "NAS-Bench-Macro",
                   .description = concat("NAS-Bench-Macro, ", table.choices.size(),
                                         " chains, run 1 for choosing, the mean "
-                                        "of runs 2 and 3 for reporting, ",
-                                        table.source),
+                                        "of runs 2 and 3 for reporting"),
                   .graphs = graphs_of(table),
                   .cells = nullptr,
                   .space = tuple_space(table.choices, 3),
@@ -77,8 +76,7 @@ Problem nasbench201() {
   return {.name = "NAS-Bench-201",
           .description = concat("NAS-Bench-201, ", table.operations.size(),
                                 " cells, validation accuracy after 12 epochs "
-                                "for choosing, test accuracy after 200 for reporting, CIFAR-10, ",
-                                table.source),
+                                "for choosing, test accuracy after 200 for reporting, CIFAR-10"),
           .graphs = graphs_of(table),
           .cells = nullptr,
           .space = tuple_space(table.operations, static_cast<int>(kNasbench201Operations.size())),

@@ -47,7 +47,7 @@ int64_t width_for(int64_t samples);
 
 /// How much is done.
 struct Amounts {
-  int64_t runs = 300;           ///< of a baseline
+  int64_t runs = 600;           ///< of a baseline, as in the paper
   int64_t trainings = 10000;    ///< that a baseline pays for
   int64_t repetitions = 10;     ///< of a predictor
   int64_t candidates = 0;       ///< that a predictor is asked about; 0: all that it was not trained on

@@ -125,12 +125,15 @@ void evolve(Ledger& ledger, const SearchSpace& space, const EvolutionOptions& op
       population.push_back({genotype, ledger.pay(space.row(genotype))});
       continue;
     }
-    const Individual* best = nullptr;
-    for (size_t k = 0; k < static_cast<size_t>(options.tournament); ++k) {
-      // The first k places are those drawn so far.
+    // The first k places are those drawn so far.
+    const auto drawn = [&](size_t k) -> const Individual& {
       std::swap(places[k], places[k + generator.next_below(static_cast<uint32_t>(places.size() - k))]);
-      const Individual& drawn = population[places[k]];
-      if (best == nullptr || drawn.fitness > best->fitness) best = &drawn;
+      return population[places[k]];
+    };
+    const Individual* best = &drawn(0);
+    for (size_t k = 1; k < static_cast<size_t>(options.tournament); ++k) {
+      const Individual& other = drawn(k);
+      if (other.fitness > best->fitness) best = &other;
     }
     const Genotype child = space.mutate(best->genotype, generator);
     population.push_back({child, ledger.pay(space.row(child))});

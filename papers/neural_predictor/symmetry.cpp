@@ -46,8 +46,10 @@ std::vector<float> accuracies(GraphModule& net, const Encoded& in) {
 
 Values changes(const std::vector<float>& from, const std::vector<float>& to) {
   Values relative;
-  for (size_t i = 0; i < from.size(); ++i)
-    relative.push_back(std::fabs(double{to[i]} - double{from[i]}) / double{from[i]});
+  for (size_t i = 0; i < from.size(); ++i) {
+    const double before = from[i], after = to[i];
+    relative.push_back(std::fabs(after - before) / before);
+  }
   return relative;
 }
 
