@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <functional>
 #include <limits>
 
@@ -21,15 +20,6 @@ namespace {
 constexpr double kFinetuneDecay = 1e-4;
 constexpr uint64_t kMaskStream = 100;    // of the seed; models draw from streams numbered from 0
 constexpr uint64_t kNoiseStream = 1000;  // and an epoch's noise from this one on
-
-std::string stage_file(const experiment::ArmRun& arm, const std::string& stage) {
-  return (arm.folder() / (stage + ".safetensors")).string();
-}
-
-Json accuracies(Module& net, const experiment::ImageProblem& problem) {
-  return Json::object({{"validation", experiment::accuracy(net, problem.validation)},
-                       {"test", experiment::accuracy(net, problem.test)}});
-}
 
 // The stages of one pair, and what they leave.
 class Pair {
@@ -92,14 +82,14 @@ class Pair {
   std::shared_ptr<Sequential> dense_start() {
     const Recipe& dense = dense_recipe(recipe_.network);
     auto net = placed(make_network(recipe_.network, arm_.seed()));
-    load_stage(*plan_.folder, dense, arm_.seed(), "dense", *net);
+    net->load_state(experiment::stage_state(*plan_.folder, dense.arm, arm_.seed(), "dense"));
     return net;
   }
 
   void dense() {
     auto net = placed(make_network(recipe_.network, arm_.seed()));
     runner_.run(make_stage("dense", epochs_.dense, *net), *net);
-    result_["final"] = accuracies(*net, *plan_.problem);
+    result_["final"] = experiment::accuracies(*net, *plan_.problem);
   }
 
   void penalty() {
@@ -109,7 +99,7 @@ class Pair {
         make_stage("penalty", epochs_.penalty, *net,
                    {.weight_decay = recipe_.weight_decay, .penalty = recipe_.penalty, .keep_best = false}),
         *net);
-    result_["before"] = accuracies(*net, *plan_.problem);
+    result_["before"] = experiment::accuracies(*net, *plan_.problem);
     const State before = clone_state(net->state());
     for (double point : recipe_.points) {
       net->load_state(before);
@@ -119,7 +109,7 @@ class Pair {
 
   void magnitude() {
     auto net = dense_start();
-    result_["before"] = accuracies(*net, *plan_.problem);
+    result_["before"] = experiment::accuracies(*net, *plan_.problem);
     const State before = clone_state(net->state());
     for (double point : recipe_.points) {
       net->load_state(before);
@@ -129,7 +119,7 @@ class Pair {
 
   void iterative_magnitude() {
     auto net = dense_start();
-    result_["before"] = accuracies(*net, *plan_.problem);
+    result_["before"] = experiment::accuracies(*net, *plan_.problem);
     for (double point : recipe_.points) cut_and_finetune(*net, cut_to_density(*net, point), point);
   }
 
@@ -151,7 +141,7 @@ class Pair {
     stage.extra_loss = [&] { return gated.expected_weights() * strength; };
     runner_.run(stage, gated);
     net->load_state(gated.folded());
-    result_["before"] = accuracies(*net, *plan_.problem);
+    result_["before"] = experiment::accuracies(*net, *plan_.problem);
     cut_and_finetune(*net, {.fixed = std::numeric_limits<float>::min()}, recipe_.points.front());
   }
 
@@ -173,14 +163,15 @@ class Pair {
     const Masks masks = cut(net, rule);
     const experiment::Stage stage = make_stage(point_stage(recipe_, point), epochs_.finetune, net,
                                                {.weight_decay = kFinetuneDecay, .masks = &masks});
-    const Json after_cut = accuracies(net, *plan_.problem);
+    const Json after_cut = experiment::accuracies(net, *plan_.problem);
     runner_.run(stage, net);
     add_point(point, after_cut, net);
   }
 
   void add_point(double point, Json after_cut, Module& net) {
-    result_["points"].push_back(Json::object(
-        {{"point", point}, {"cut", std::move(after_cut)}, {"final", accuracies(net, *plan_.problem)}}));
+    result_["points"].push_back(Json::object({{"point", point},
+                                              {"cut", std::move(after_cut)},
+                                              {"final", experiment::accuracies(net, *plan_.problem)}}));
   }
 
   const Plan& plan_;
@@ -252,20 +243,9 @@ Masks random_masks(const Module& net, const Masks& like, int64_t seed) {
   return masks;
 }
 
-void load_stage(experiment::RunFolder& folder, const Recipe& recipe, int64_t seed, const std::string& stage,
-                Module& net) {
-  const std::string path = stage_file(folder.arm(recipe.arm, seed), stage);
-  TENON_CHECK(std::filesystem::exists(path), path, ": is missing: arm '", recipe.arm,
-              "' has not been run with seed ", seed);
-  net.load_state(Checkpoint::load(path).state("model"));
-}
-
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed) {
   experiment::ArmRun arm = plan.folder->arm(recipe.arm, seed);
-  if (arm.finished()) return arm.result();
-  Json result = Pair(plan, recipe, arm).run();
-  arm.finish(result);
-  return result;
+  return arm.once([&] { return Pair(plan, recipe, arm).run(); });
 }
 
 }  // namespace tenon::deephoyer

@@ -9,6 +9,7 @@
 #include "papers/deephoyer/recipes.h"
 #include "papers/experiment/images.h"
 #include "papers/experiment/run_folder.h"
+#include "papers/experiment/training.h"
 
 namespace tenon::deephoyer {
 
@@ -49,9 +50,5 @@ struct Plan {
 /// finished pair is only read. Throws Interrupted, and Error if the dense arm that it starts from was not
 /// run.
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed);
-
-/// The weights that a stage of a finished pair left, loaded into `net`.
-void load_stage(experiment::RunFolder& folder, const Recipe& recipe, int64_t seed, const std::string& stage,
-                Module& net);
 
 }  // namespace tenon::deephoyer

@@ -5,7 +5,7 @@
 #include "core/parallel.h"
 #include "papers/deephoyer/report.h"
 #include "papers/deephoyer/training.h"
-#include "papers/experiment/interrupt.h"
+#include "papers/experiment/program.h"
 
 using namespace tenon;
 
@@ -28,7 +28,6 @@ void add_dense_arms(experiment::Options& options) {
 
 int run(experiment::Options options) {
   const Device device = Device::parse(options.device);
-  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   add_dense_arms(options);
   experiment::RunFolder folder(options.out, experiment::identity_json(options), options.resume);
   const experiment::ImageProblem problem =
@@ -65,20 +64,6 @@ int run(experiment::Options options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    experiment::OptionParser parser(deephoyer::experiment_spec());
-    const experiment::ParseOutcome outcome = parser.parse(argc, argv);
-    if (!outcome.options) {
-      (outcome.exit_status == 0 ? std::cout : std::cerr) << outcome.message;
-      return outcome.exit_status;
-    }
-    const experiment::InterruptGuard guard;
-    return run(*outcome.options);
-  } catch (const experiment::Interrupted& stop) {
-    std::cout << stop.what() << "; --resume goes on from there\n";
-    return 130;
-  } catch (const Error& error) {
-    std::cerr << "deephoyer: " << error.what() << '\n';
-    return 1;
-  }
+  experiment::OptionParser parser(deephoyer::experiment_spec());
+  return experiment::run_program(parser, argc, argv, run);
 }

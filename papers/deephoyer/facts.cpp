@@ -44,7 +44,7 @@ double test_of(const Json& result, const char* stage, const char* part) {
 // The dense net that an arm starts from, if it starts from one.
 std::shared_ptr<Sequential> dense_net(const Plan& plan, const Recipe& recipe, int64_t seed) {
   auto net = make_network(recipe.network, seed);
-  load_stage(*plan.folder, dense_recipe(recipe.network), seed, "dense", *net);
+  net->load_state(experiment::stage_state(*plan.folder, dense_recipe(recipe.network).arm, seed, "dense"));
   return net;
 }
 
@@ -63,10 +63,10 @@ PointFacts point_facts(const Plan& plan, const Recipe& recipe, int64_t seed, con
   const bool starts_dense = recipe.method != Method::random_mask && recipe.method != Method::small_dense;
   f.magnitude_cut_test = f.dense_test = f.hoyer_square_before = kNan;
   if (recipe.method == Method::penalty) {
-    load_stage(*plan.folder, recipe, seed, "penalty", *net);
+    net->load_state(experiment::stage_state(*plan.folder, recipe.arm, seed, "penalty"));
     f.hoyer_square_before = measure(PenaltyKind::hoyer_square, net->parameters());
   }
-  load_stage(*plan.folder, recipe, seed, point_stage(recipe, f.point), *net);
+  net->load_state(experiment::stage_state(*plan.folder, recipe.arm, seed, point_stage(recipe, f.point)));
   f.layers = layer_facts(*net);
   for (const LayerFacts& layer : f.layers) f.weights += layer.weights, f.nonzero += layer.nonzero;
   for (const Variable& p : net->parameters())

@@ -57,13 +57,14 @@ HistogramChart histogram_of(const Plan& plan, const PointFacts& f) {
   chart.x_label = "log10 |w|";
   chart.log_y = true;
   auto net = make_network(f.recipe->network, f.seed);
-  load_stage(*plan.folder, *f.recipe, f.seed, "penalty", *net);
+  net->load_state(experiment::stage_state(*plan.folder, f.recipe->arm, f.seed, "penalty"));
   chart.histograms.push_back(experiment::log_magnitude_histogram("before the cut", weights_of(*net)));
   double threshold = 0;
   for (const Variable& p : net->parameters())
     if (p.rank() >= 2) threshold = std::max(threshold, CutRule{.std_multiple = f.point}.threshold(p.value()));
   chart.references.push_back({"largest threshold", std::log10(threshold), false});
-  load_stage(*plan.folder, *f.recipe, f.seed, point_stage(*f.recipe, f.point), *net);
+  net->load_state(
+      experiment::stage_state(*plan.folder, f.recipe->arm, f.seed, point_stage(*f.recipe, f.point)));
   chart.histograms.push_back(experiment::log_magnitude_histogram("after finetuning", weights_of(*net)));
   return chart;
 }

@@ -189,6 +189,8 @@ void OptionParser::add_choice(std::string_view name, std::string_view help, std:
       ->check(Implementation::one_of(choices));
 }
 
+const std::string& OptionParser::name() const { return implementation_->spec.name; }
+
 ParseOutcome OptionParser::parse(int argc, const char* const* argv) {
   Implementation& self = *implementation_;
   constexpr int kUsageError = 2;

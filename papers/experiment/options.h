@@ -91,6 +91,8 @@ class OptionParser {
                   const std::vector<std::string>& choices);
 
   ParseOutcome parse(int argc, const char* const* argv);
+  /// The program's, as its spec gives it.
+  const std::string& name() const;
 
  private:
   struct Implementation;

@@ -206,4 +206,11 @@ void ArmRun::finish(const Json& result) {
   write_file_atomically(folder_ / kResultName, result.dump(2) + "\n");
 }
 
+Json ArmRun::once(const std::function<Json()>& work) {
+  if (finished()) return result();
+  Json made = work();
+  finish(made);
+  return made;
+}
+
 }  // namespace tenon::experiment

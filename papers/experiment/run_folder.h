@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,8 @@ class ArmRun {
   void log(const Json& line);
   /// Marks the pair as finished and keeps its result. @throws Error.
   void finish(const Json& result);
+  /// The result of a finished pair; else what `work` returns, which finishes it.
+  Json once(const std::function<Json()>& work);
 
  private:
   friend class RunFolder;

@@ -66,6 +66,18 @@ LearningRate stepped_rate(double rate, std::vector<int64_t> milestones) {
       [rate, factor = multi_step(std::move(milestones), 0.1)](int64_t epoch) { return rate * factor(epoch); };
 }
 
+State stage_state(RunFolder& folder, const std::string& arm, int64_t seed, const std::string& stage) {
+  const std::string path = (folder.arm(arm, seed).folder() / (stage + ".safetensors")).string();
+  TENON_CHECK(std::filesystem::exists(path), path, ": is missing: arm '", arm,
+              "' has not been run with seed ", seed);
+  return Checkpoint::load(path).state("model");
+}
+
+Json accuracies(Module& net, const ImageProblem& problem) {
+  return Json::object(
+      {{"validation", accuracy(net, problem.validation)}, {"test", accuracy(net, problem.test)}});
+}
+
 StageRunner::StageRunner(const ImageProblem& problem, ArmRun& arm, int64_t total_epochs, std::ostream& out,
                          bool memory)
     : problem_(problem),

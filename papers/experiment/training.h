@@ -48,6 +48,12 @@ struct Stage {
   std::function<void(const State&)> load_hook_state;
 };
 
+/// What stage `stage` of a pair left. Throws Error that names the arm if it has not been run.
+State stage_state(RunFolder& folder, const std::string& arm, int64_t seed, const std::string& stage);
+
+/// {"validation": .., "test": ..}: the accuracies of a network.
+Json accuracies(Module& net, const ImageProblem& problem);
+
 /// Runs the stages of one (arm, seed) pair one after another. A finished stage left its weights in
 /// `<folder>/<stage>.safetensors` and is not run again; an unfinished one goes on from
 /// `checkpoint.safetensors`. Epochs are numbered through all stages, so that no two have the same order of images.

@@ -18,10 +18,6 @@ constexpr double kDecay = 1e-4, kSgdDecay = 5e-4;
 // Curves of large networks are taken on so many validation images.
 constexpr int64_t kCurveImages = 2000;
 
-std::string stage_file(const experiment::ArmRun& arm, const std::string& stage) {
-  return (arm.folder() / (stage + ".safetensors")).string();
-}
-
 // The weights that are not 0 live on.
 Masks live_masks(const Module& net) {
   Masks masks;
@@ -384,10 +380,7 @@ NetCount count_from(const Json& json) {
 
 void load_stage(experiment::RunFolder& folder, const Recipe& recipe, int64_t seed, const std::string& stage,
                 Module& net) {
-  const std::string path = stage_file(folder.arm(recipe.arm, seed), stage);
-  TENON_CHECK(std::filesystem::exists(path), path, ": is missing: arm '", recipe.arm,
-              "' has not been run with seed ", seed);
-  net.load_state(Checkpoint::load(path).state("model"));
+  net.load_state(experiment::stage_state(folder, recipe.arm, seed, stage));
 }
 
 MaskedNet final_net(experiment::RunFolder& folder, const Recipe& recipe, int64_t seed) {
@@ -416,10 +409,7 @@ MaskedNet final_net(experiment::RunFolder& folder, const Recipe& recipe, int64_t
 
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed) {
   experiment::ArmRun arm = plan.folder->arm(recipe.arm, seed);
-  if (arm.finished()) return arm.result();
-  Json result = Pair(plan, recipe, arm).run();
-  arm.finish(result);
-  return result;
+  return arm.once([&] { return Pair(plan, recipe, arm).run(); });
 }
 
 }  // namespace tenon::joint_pruning

@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "core/parallel.h"
-#include "papers/experiment/interrupt.h"
+#include "papers/experiment/program.h"
 #include "papers/joint_pruning/report.h"
 
 using namespace tenon;
@@ -38,7 +38,6 @@ joint_pruning::Network network_of(const std::vector<std::string>& arms) {
 
 int run(experiment::Options options, int64_t train_images) {
   const Device device = Device::parse(options.device);
-  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   options.arms = arms_to_run(options);
   Json identity = experiment::identity_json(options);
   identity["train_images"] = train_images;
@@ -84,22 +83,9 @@ int run(experiment::Options options, int64_t train_images) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    experiment::OptionParser parser(joint_pruning::experiment_spec());
-    int64_t train_images = 0;
-    parser.add("train-images", "how many training images are used; 0: all but those held out", train_images);
-    const experiment::ParseOutcome outcome = parser.parse(argc, argv);
-    if (!outcome.options) {
-      (outcome.exit_status == 0 ? std::cout : std::cerr) << outcome.message;
-      return outcome.exit_status;
-    }
-    const experiment::InterruptGuard guard;
-    return run(*outcome.options, train_images);
-  } catch (const experiment::Interrupted& stop) {
-    std::cout << stop.what() << "; --resume goes on from there\n";
-    return 130;
-  } catch (const Error& error) {
-    std::cerr << "joint_pruning: " << error.what() << '\n';
-    return 1;
-  }
+  experiment::OptionParser parser(joint_pruning::experiment_spec());
+  int64_t train_images = 0;
+  parser.add("train-images", "how many training images are used; 0: all but those held out", train_images);
+  return experiment::run_program(
+      parser, argc, argv, [&](const experiment::Options& options) { return run(options, train_images); });
 }

@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "core/parallel.h"
-#include "papers/experiment/interrupt.h"
+#include "papers/experiment/program.h"
 #include "papers/experiment/results.h"
 #include "papers/neural_predictor/cell_table.h"
 #include "papers/neural_predictor/metrics.h"
@@ -52,7 +52,6 @@ experiment::Report make_report(const neural_predictor::CellSpace& cells,
 }
 
 int run(experiment::Options options, double rate) {
-  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   neural_predictor::CellTraining training = neural_predictor::cell_training(options.scale);
   training.rate = rate;
   if (options.scale == experiment::Scale::kSmoke && options.arms.size() > 7) {
@@ -94,22 +93,9 @@ int run(experiment::Options options, double rate) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    experiment::OptionParser parser(neural_predictor::cell_table_spec());
-    double rate = neural_predictor::cell_training(experiment::Scale::kScaled).rate;
-    parser.add("rate", "learning rate of the first epoch", rate);
-    const experiment::ParseOutcome outcome = parser.parse(argc, argv);
-    if (!outcome.options) {
-      (outcome.exit_status == 0 ? std::cout : std::cerr) << outcome.message;
-      return outcome.exit_status;
-    }
-    const experiment::InterruptGuard guard;
-    return run(*outcome.options, rate);
-  } catch (const experiment::Interrupted& stop) {
-    std::cout << stop.what() << "; --resume goes on from there\n";
-    return 130;
-  } catch (const Error& error) {
-    std::cerr << "cell_table: " << error.what() << '\n';
-    return 1;
-  }
+  experiment::OptionParser parser(neural_predictor::cell_table_spec());
+  double rate = neural_predictor::cell_training(experiment::Scale::kScaled).rate;
+  parser.add("rate", "learning rate of the first epoch", rate);
+  return experiment::run_program(parser, argc, argv,
+                                 [&](const experiment::Options& options) { return run(options, rate); });
 }

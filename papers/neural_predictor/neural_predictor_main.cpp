@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "core/parallel.h"
-#include "papers/experiment/interrupt.h"
+#include "papers/experiment/program.h"
 #include "papers/neural_predictor/report.h"
 
 using namespace tenon;
@@ -18,7 +18,6 @@ std::string description_of(const neural_predictor::Problems& problems) {
 
 int run(const experiment::Options& options, neural_predictor::Layout layout) {
   const Device device = Device::parse(options.device);
-  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   Json identity = experiment::identity_json(options);
   identity["layout"] = layout == neural_predictor::Layout::dense ? "dense" : "linked";
   experiment::RunFolder folder(options.out, identity, options.resume);
@@ -55,23 +54,11 @@ int run(const experiment::Options& options, neural_predictor::Layout layout) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    experiment::OptionParser parser(neural_predictor::experiment_spec());
-    std::string layout = "dense";
-    parser.add_choice("layout", "how a batch of graphs lies in memory", layout, {"dense", "linked"});
-    const experiment::ParseOutcome outcome = parser.parse(argc, argv);
-    if (!outcome.options) {
-      (outcome.exit_status == 0 ? std::cout : std::cerr) << outcome.message;
-      return outcome.exit_status;
-    }
-    const experiment::InterruptGuard guard;
-    return run(*outcome.options,
+  experiment::OptionParser parser(neural_predictor::experiment_spec());
+  std::string layout = "dense";
+  parser.add_choice("layout", "how a batch of graphs lies in memory", layout, {"dense", "linked"});
+  return experiment::run_program(parser, argc, argv, [&](const experiment::Options& options) {
+    return run(options,
                layout == "dense" ? neural_predictor::Layout::dense : neural_predictor::Layout::linked);
-  } catch (const experiment::Interrupted& stop) {
-    std::cout << stop.what() << "; --resume goes on behind the last repetition that was finished\n";
-    return 130;
-  } catch (const Error& error) {
-    std::cerr << "neural_predictor: " << error.what() << '\n';
-    return 1;
-  }
+  });
 }

@@ -31,11 +31,6 @@ experiment::LearningRate stepped(double rate, int64_t epochs) {
                     : experiment::stepped_rate(rate, {epochs / 2, epochs * 3 / 4});
 }
 
-Json accuracies(Module& net, const experiment::ImageProblem& problem) {
-  return Json::object(
-      {{"validation", accuracy(net, problem.validation)}, {"test", accuracy(net, problem.test)}});
-}
-
 // The stages of one pair, and what they leave.
 class Pair {
  public:
@@ -110,7 +105,7 @@ class Pair {
     auto net = make_dense(plan_, arm_.seed());
     net->to(plan_.device);
     train("dense", schedule().stage1 + schedule().stage2, *net, Sparsifier::none);
-    result_["before"] = accuracies(*net, *plan_.problem);
+    result_["before"] = experiment::accuracies(*net, *plan_.problem);
   }
 
   void full_rank() {
@@ -121,7 +116,7 @@ class Pair {
     factorise(*net, recipe_.scheme, plan_.task.start, generator);
     net->to(plan_.device);
     train("stage1", schedule().stage1, *net, Sparsifier::none);
-    result_["before"] = accuracies(*net, *plan_.problem);
+    result_["before"] = experiment::accuracies(*net, *plan_.problem);
   }
 
   void sparsified() {
@@ -130,7 +125,7 @@ class Pair {
     net->to(plan_.device);
     train("stage2", schedule().stage2, *net, recipe_.sparsifier);
     if (plan_.standardised) standardise(*net);
-    result_["before"] = accuracies(*net, *plan_.problem);
+    result_["before"] = experiment::accuracies(*net, *plan_.problem);
     curve(*net);
     const State before = clone_state(net->state());
     for (double e : recipe_.points) {
@@ -151,9 +146,9 @@ class Pair {
       remove_columns(net, kept);
       at["rank"] = total_rank(svd_layers(net), 0);
       at["macs"] = inference_macs(net, plan_.problem->image);
-      at["raw"] = accuracies(net, *plan_.problem);
+      at["raw"] = experiment::accuracies(net, *plan_.problem);
       estimate_statistics(net, statistics_images(*plan_.problem), kStatisticsBatch);
-      at["estimated"] = accuracies(net, *plan_.problem);
+      at["estimated"] = experiment::accuracies(net, *plan_.problem);
       result_["curve"].push_back(std::move(at));
       fit_ranks(net, before);
       net.load_state(before);
@@ -184,9 +179,9 @@ class Pair {
   }
 
   void finetune(Module& net, double point) {
-    Json raw = accuracies(net, *plan_.problem);
+    Json raw = experiment::accuracies(net, *plan_.problem);
     estimate_statistics(net, statistics_images(*plan_.problem), kStatisticsBatch);
-    Json estimated = accuracies(net, *plan_.problem);
+    Json estimated = experiment::accuracies(net, *plan_.problem);
     train(point_stage(point), schedule().finetune, net, Sparsifier::none);
     add_point(point, std::move(raw), std::move(estimated), net);
   }
@@ -196,7 +191,7 @@ class Pair {
     result_["points"].push_back(Json::object({{"point", point},
                                               {"raw", std::move(raw)},
                                               {"estimated", std::move(estimated)},
-                                              {"final", accuracies(net, *plan_.problem)}}));
+                                              {"final", experiment::accuracies(net, *plan_.problem)}}));
   }
 
   const Plan& plan_;
@@ -258,10 +253,7 @@ std::shared_ptr<Sequential> make_dense(const Plan& plan, int64_t seed) {
 
 std::shared_ptr<Sequential> load_stage(const Plan& plan, const Recipe& recipe, int64_t seed,
                                        const std::string& stage) {
-  const std::string path = (plan.folder->arm(recipe.arm, seed).folder() / (stage + ".safetensors")).string();
-  TENON_CHECK(std::filesystem::exists(path), path, ": is missing: arm '", recipe.arm,
-              "' has not been run with seed ", seed);
-  const State state = Checkpoint::load(path).state("model");
+  const State state = experiment::stage_state(*plan.folder, recipe.arm, seed, stage);
   auto net = make_dense(plan, seed);
   if (is_factored(recipe)) {
     Generator unused(0);
@@ -276,10 +268,7 @@ std::shared_ptr<Sequential> load_stage(const Plan& plan, const Recipe& recipe, i
 
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed) {
   experiment::ArmRun arm = plan.folder->arm(recipe.arm, seed);
-  if (arm.finished()) return arm.result();
-  Json result = Pair(plan, recipe, arm).run();
-  arm.finish(result);
-  return result;
+  return arm.once([&] { return Pair(plan, recipe, arm).run(); });
 }
 
 }  // namespace tenon::svd_training

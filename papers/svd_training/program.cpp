@@ -5,7 +5,7 @@
 
 #include "core/atomic_file.h"
 #include "core/parallel.h"
-#include "papers/experiment/interrupt.h"
+#include "papers/experiment/program.h"
 #include "papers/experiment/training.h"
 #include "papers/svd_training/judgement.h"
 #include "papers/svd_training/report.h"
@@ -84,7 +84,6 @@ void write_out(const Plan& plan, const experiment::Options& options) {
 }
 
 int run(const Study& study, experiment::Options options, const Own& own) {
-  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   Plan plan = plan_of(study, options, own);
   options.arms = with_starts(study, options.arms, plan.from_checkpoint);
   experiment::RunFolder folder(options.out, config_json(options, own), options.resume);
@@ -101,28 +100,15 @@ int run(const Study& study, experiment::Options options, const Own& own) {
 }  // namespace
 
 int run_program(const Study& study, int argc, char** argv) {
-  try {
-    experiment::OptionParser parser(study.spec());
-    Own own;
-    parser.add_choice("init",
-                      "how factors begin: the SVD of a new network's weights, the authors' random numbers, "
-                      "or the SVD of a trained one",
-                      own.init, {"svd", "random", "dense-checkpoint"});
-    parser.add_flag("standardise", "compute the factors anew between the stages", own.standardise);
-    const experiment::ParseOutcome outcome = parser.parse(argc, argv);
-    if (!outcome.options) {
-      (outcome.exit_status == 0 ? std::cout : std::cerr) << outcome.message;
-      return outcome.exit_status;
-    }
-    const experiment::InterruptGuard guard;
-    return run(study, *outcome.options, own);
-  } catch (const experiment::Interrupted& stop) {
-    std::cout << stop.what() << "; --resume goes on from there\n";
-    return 130;
-  } catch (const Error& error) {
-    std::cerr << study.name << ": " << error.what() << '\n';
-    return 1;
-  }
+  experiment::OptionParser parser(study.spec());
+  Own own;
+  parser.add_choice("init",
+                    "how factors begin: the SVD of a new network's weights, the authors' random numbers, "
+                    "or the SVD of a trained one",
+                    own.init, {"svd", "random", "dense-checkpoint"});
+  parser.add_flag("standardise", "compute the factors anew between the stages", own.standardise);
+  return experiment::run_program(
+      parser, argc, argv, [&](const experiment::Options& options) { return run(study, options, own); });
 }
 
 }  // namespace tenon::svd_training

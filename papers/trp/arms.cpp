@@ -18,10 +18,6 @@ using experiment::Stage;
 constexpr uint64_t kRankStream = 100;  // of the seed; models draw from streams numbered from 0
 constexpr int64_t kResponseImages = 1000;
 
-std::string stage_file(const experiment::ArmRun& arm, const std::string& stage) {
-  return (arm.folder() / (stage + ".safetensors")).string();
-}
-
 // The point at whose MACs and ranks other arms are judged too.
 const Json& first_point(const Json& result) { return result.at("points").at(size_t{0}); }
 
@@ -85,10 +81,7 @@ class Pair {
 
   const Shape& image() const { return plan_.problem->image; }
 
-  Json accuracies(Module& net) const {
-    return Json::object({{"validation", experiment::accuracy(net, plan_.problem->validation)},
-                         {"test", experiment::accuracy(net, plan_.problem->test)}});
-  }
+  Json accuracies(Module& net) const { return experiment::accuracies(net, *plan_.problem); }
 
   Stage stage(const std::string& name, int64_t epochs, experiment::LearningRate lr) const {
     const Schedule& s = plan_.schedule;
@@ -239,14 +232,6 @@ class Pair {
   Json result_;
 };
 
-void load_stage(const Plan& plan, const std::string& arm, int64_t seed, const std::string& stage,
-                Module& net) {
-  const std::string path = stage_file(plan.folder->arm(arm, seed), stage);
-  TENON_CHECK(std::filesystem::exists(path), path, ": is missing: arm '", arm,
-              "' has not been run with seed ", seed);
-  net.load_state(Checkpoint::load(path).state("model"));
-}
-
 }  // namespace
 
 std::vector<std::pair<std::string, RankRule>> final_rules(const Recipe& recipe) {
@@ -261,7 +246,7 @@ std::shared_ptr<Sequential> fresh_network(const Plan& plan, int64_t seed) {
 
 std::shared_ptr<Sequential> trained_network(const Plan& plan, const std::string& arm, int64_t seed) {
   auto net = fresh_network(plan, seed);
-  load_stage(plan, arm, seed, "train", *net);
+  net->load_state(experiment::stage_state(*plan.folder, arm, seed, "train"));
   return net;
 }
 
@@ -283,16 +268,14 @@ std::shared_ptr<Sequential> point_network(const Plan& plan, const Recipe& recipe
     decompose_fresh(*net, recipe.scheme, ranks_of(point.at("ranks")), generator);
   }
   const bool scratch = recipe.method == Method::scratch;
-  load_stage(plan, recipe.arm, seed, scratch ? "train" : "finetune-" + point.at("name").as_string(), *net);
+  net->load_state(experiment::stage_state(*plan.folder, recipe.arm, seed,
+                                          scratch ? "train" : "finetune-" + point.at("name").as_string()));
   return net;
 }
 
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed) {
   experiment::ArmRun arm = plan.folder->arm(recipe.arm, seed);
-  if (arm.finished()) return arm.result();
-  Json result = Pair(plan, recipe, arm).run();
-  arm.finish(result);
-  return result;
+  return arm.once([&] { return Pair(plan, recipe, arm).run(); });
 }
 
 }  // namespace tenon::trp

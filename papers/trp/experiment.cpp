@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "core/parallel.h"
-#include "papers/experiment/interrupt.h"
+#include "papers/experiment/program.h"
 #include "papers/experiment/training.h"
 #include "papers/trp/report.h"
 #include "papers/trp/shapes.h"
@@ -32,7 +32,6 @@ Json identity(const Options& options, const Settings& settings) {
 }
 
 int run(Row row, Options options, const Settings& settings) {
-  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   options.arms = with_needed(row, options.arms);
   experiment::RunFolder folder(options.out, identity(options, settings), options.resume);
   const experiment::ImageProblem problem = load_problem(options, settings);
@@ -122,46 +121,32 @@ experiment::ImageProblem load_problem(const Options& options, const Settings& se
 }
 
 int run_row(Row row, int argc, char** argv) {
-  const std::string name = experiment_spec(row).name;
-  try {
-    Settings settings;
-    std::string shapes;
-    std::filesystem::path weights;
-    experiment::OptionParser parser(experiment_spec(row));
-    parser.add_choice("network", "the network; auto: resnet8, on CIFAR-10 resnet20", settings.network,
-                      {"auto", "resnet8", "resnet20", "resnet32", "resnet56", "resnet56b"});
-    parser.add_choice("decompose-strided", "decompose 3x3 convolutions of stride 2; auto: in resnet8",
-                      settings.strided, {"auto", "yes", "no"});
-    parser.add_choice("nu-when", "steps on which the nuclear norm joins the gradient", settings.nuclear_steps,
-                      {"cached", "tsvd", "every"});
-    parser.add("epochs", "epochs of training; 0: those of the scale", settings.epochs);
-    parser.add("train-images", "training images; 0: those of the scale", settings.train_images);
-    parser.add("period", "m, steps from one cut to the next; 0: that of the scale", settings.period);
-    parser.add("finetune-epochs", "epochs of finetuning the baselines; 0: those of the scale",
-               settings.finetune_epochs);
-    parser.add("finetune-lr", "their learning rate; 0: the last one of training, 0.001",
-               settings.finetune_lr);
-    parser.add("shapes", "instead of a run, one step of this network on made-up images (resnet18, resnet50)",
-               shapes);
-    parser.add("weights", "with --shapes: a safetensors file of trained weights", weights);
-    const experiment::ParseOutcome outcome = parser.parse(argc, argv);
-    if (!outcome.options) {
-      (outcome.exit_status == 0 ? std::cout : std::cerr) << outcome.message;
-      return outcome.exit_status;
-    }
+  Settings settings;
+  std::string shapes;
+  std::filesystem::path weights;
+  experiment::OptionParser parser(experiment_spec(row));
+  parser.add_choice("network", "the network; auto: resnet8, on CIFAR-10 resnet20", settings.network,
+                    {"auto", "resnet8", "resnet20", "resnet32", "resnet56", "resnet56b"});
+  parser.add_choice("decompose-strided", "decompose 3x3 convolutions of stride 2; auto: in resnet8",
+                    settings.strided, {"auto", "yes", "no"});
+  parser.add_choice("nu-when", "steps on which the nuclear norm joins the gradient", settings.nuclear_steps,
+                    {"cached", "tsvd", "every"});
+  parser.add("epochs", "epochs of training; 0: those of the scale", settings.epochs);
+  parser.add("train-images", "training images; 0: those of the scale", settings.train_images);
+  parser.add("period", "m, steps from one cut to the next; 0: that of the scale", settings.period);
+  parser.add("finetune-epochs", "epochs of finetuning the baselines; 0: those of the scale",
+             settings.finetune_epochs);
+  parser.add("finetune-lr", "their learning rate; 0: the last one of training, 0.001", settings.finetune_lr);
+  parser.add("shapes", "instead of a run, one step of this network on made-up images (resnet18, resnet50)",
+             shapes);
+  parser.add("weights", "with --shapes: a safetensors file of trained weights", weights);
+  return experiment::run_program(parser, argc, argv, [&](const experiment::Options& options) {
     if (!shapes.empty()) {
       std::cout << experiment::to_text(shapes_table(shapes, weights), 140);
       return 0;
     }
-    const experiment::InterruptGuard guard;
-    return run(row, *outcome.options, resolved(settings, *outcome.options));
-  } catch (const experiment::Interrupted& stop) {
-    std::cout << stop.what() << "; --resume goes on from there\n";
-    return 130;
-  } catch (const Error& error) {
-    std::cerr << name << ": " << error.what() << '\n';
-    return 1;
-  }
+    return run(row, options, resolved(settings, options));
+  });
 }
 
 }  // namespace tenon::trp

@@ -105,8 +105,8 @@ TEST_CASE("deephoyer: masked weights stay zero through finetuning, and what was 
   experiment::RunFolder folder(temporary.path() / "run", Json::object({{"data", "made up"}}), true);
   const Recipe& recipe = recipe_of("hs-2e-4");
   auto before = make_network(recipe.network, 1), after = make_network(recipe.network, 1);
-  load_stage(folder, recipe, 1, "penalty", *before);
-  load_stage(folder, recipe, 1, point_stage(recipe, 0.1), *after);
+  before->load_state(experiment::stage_state(folder, recipe.arm, 1, "penalty"));
+  after->load_state(experiment::stage_state(folder, recipe.arm, 1, point_stage(recipe, 0.1)));
   const Masks masks = cut(*before, {.std_multiple = 0.1});
   CHECK(masks.kept() < masks.total());
   const std::vector<Variable> parameters = after->parameters();
@@ -117,7 +117,8 @@ TEST_CASE("deephoyer: masked weights stay zero through finetuning, and what was 
       if (keep[j] == 0) REQUIRE(w[j] == 0);
   }
   CHECK(experiment::accuracy(*after, made_up_problem().test) > 0.8);
-  CHECK_THROWS_WITH_AS(load_stage(folder, recipe, 2, "penalty", *before), doctest::Contains("seed 2"), Error);
+  CHECK_THROWS_WITH_AS(before->load_state(experiment::stage_state(folder, recipe.arm, 2, "penalty")),
+                       doctest::Contains("seed 2"), Error);
 }
 
 // ---- claims ----------------------------------------------------------------------------------------------------
