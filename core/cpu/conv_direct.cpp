@@ -98,6 +98,15 @@ struct Tiles {
   }
 };
 
+// Is the input read where it lies? Not if that can only be done at the cost of the cache: channels whose planes lie a
+// multiple of 4 KiB apart meet in the same lines of the near cache, of which there are eight.
+template <class T>
+bool in_place(const ConvView& view) {
+  constexpr int64_t kSpan = 4096, kWays = 8;
+  const bool fits = view.channels <= kWays * kSpan / std::gcd(view.in.channel * int64_t{sizeof(T)}, kSpan);
+  return is_packed(view) || (reads_in_place(view) && fits);
+}
+
 template <class D>
 class Direct {
  public:
@@ -110,7 +119,7 @@ class Direct {
         taps_(view.taps()),
         vectors_((channels.count + kLanes - 1) / kLanes),
         strips_(view_, std::clamp<int64_t>(kSums / (vectors_ * kLanes), kPositions, 8 * kPositions)),
-        in_place_(is_packed(view_) || (reads_in_place(view_) && fits_in_place(view))),
+        in_place_(in_place<T>(view_)),
         layout_(view_, strips_.largest(), in_place_),
         block_(block_of(view, in_place_ ? 1 : layout_.channel_step)),
         offsets_(block_ * taps_),
@@ -152,12 +161,6 @@ class Direct {
   }
 
  private:
-  // Channels whose planes lie a multiple of 4 KiB apart meet in the same lines of the near cache, of which there are
-  // eight; packed, they do not.
-  static bool fits_in_place(const ConvView& view) {
-    constexpr int64_t kSpan = 4096, kWays = 8;
-    return view.channels <= kWays * kSpan / std::gcd(view.in.channel * int64_t{sizeof(T)}, kSpan);
-  }
   // Channels whose weights and whose strip stay in the near caches, in even blocks.
   int64_t block_of(const ConvView& view, int64_t strip) const {
     const int64_t weights = std::max<int64_t>(1, taps_) * std::min<int64_t>(2, vectors_) * kLanes;
@@ -284,13 +287,13 @@ void run(const ConvView& view, const DirectChannels& channels, T* out, const T* 
   // number to be loaded for each.
   using Whole = hn::ScalableTag<T>;
   using Narrow = hn::CappedTag<T, std::max<size_t>(16 / sizeof(T), hn::MaxLanes(Whole()) / 2)>;
-  constexpr double kNarrow = 0.85;
+  constexpr double kNarrow = 0.85, kInPlace = 1.5;  // measured (Zen 4), as is thin_pays
   constexpr int64_t kWhole = hn::MaxLanes(Whole()), kHalf = hn::MaxLanes(Narrow());
   const int64_t count = channels.count, rest = count % kWhole;
   const bool narrow = count <= kHalf;
   const int64_t lanes = narrow ? kHalf : (count + kWhole - 1) / kWhole * kWhole;
-  const double used = static_cast<double>(count) / static_cast<double>(lanes);
-  if (thin_pays(view, kWhole, narrow ? kNarrow * used : used))
+  const double used = static_cast<double>(count) / static_cast<double>(lanes) * (narrow ? kNarrow : 1.0);
+  if (thin_pays(view, kWhole, in_place<T>(view) ? kInPlace * used : used))
     return conv_thin(view, channels, out, in, w, finish);
   if (narrow) return run_direct<Narrow>(view, channels, out, in, w, finish);
   if (rest == 0 || rest > kHalf) return run_direct<Whole>(view, channels, out, in, w, finish);

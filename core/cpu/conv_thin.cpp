@@ -225,13 +225,13 @@ void run(const ConvView& view, const DirectChannels& channels, T* out, const T* 
 
 bool thin_pays(const ConvView& view, int64_t lanes, double direct) {
   if (view.in.position != 1) return false;
-  const auto used = [](int64_t n, int64_t of) { return static_cast<double>(n) / static_cast<double>(of); };
   const auto whole = [&](int64_t n) { return (n + lanes - 1) / lanes * lanes; };
   const ConvAxis &h = view.axis[1], &w = view.axis[2];
   const bool one_line = w.stride == 1 && (h.stride == 1 || h.taps == 1);
+  const int64_t computed = one_line ? whole((h.out - 1) * (w.out + w.reach()) + w.out) : h.out * whole(w.out);
   // Vectors of neighbouring outputs cross the lines of the cache: they are loaded in two steps each.
   constexpr double kUnaligned = 0.7;
-  return kUnaligned * used(w.out, one_line ? w.out + w.reach() : whole(w.out)) > direct;
+  return kUnaligned * static_cast<double>(h.out * w.out) / static_cast<double>(computed) > direct;
 }
 
 void conv_thin(const ConvView& view, const DirectChannels& channels, float* out, const float* in,

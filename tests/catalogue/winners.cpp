@@ -53,8 +53,9 @@ Case winners_case(const Tensor& x, int64_t k, int64_t samples) {
 std::vector<Case> cases(Draw& d) {
   const Shape shape{d.extent(3, 3, 40), d.extent(4, 5, 60), d.extent(5, 7, 61)};
   const int64_t n = shape[1] * shape[2];
-  // Magnitudes that differ and are not 0, so that a difference does not change who wins; of both signs.
-  const Tensor x = affine(d.distinct(shape), 1, 0.003);
+  // Magnitudes at least 0.01 apart and away from 0, so that a difference does not change who wins; of both signs.
+  const Tensor x = affine(d.distinct(shape), 1, 0.02 * static_cast<double>(shape.numel() / 2) + 0.05);
+  for (int64_t i = 0; i < x.numel(); i += 2) x.data<double>()[i] *= -1;
   std::vector<Case> out;
   for (int64_t k : {int64_t{0}, n / 4, n / 2, n}) {
     out.push_back(winners_case(x, k, 0));
