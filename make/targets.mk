@@ -42,6 +42,7 @@ gcn: $(B)/bin/gcn
 smoke: $(PAPER_TARGETS:%=smoke-%)
 .PHONY: $(PAPER_TARGETS:%=smoke-%)
 $(PAPER_TARGETS:%=smoke-%): smoke-%: $(B)/bin/% | data-packages
+	@rm -rf build/smoke/$*
 	@$< --data $(DATA) --scale smoke --out build/smoke/$* >build/smoke-$*.log 2>&1 || { cat build/smoke-$*.log; exit 1; }
 	@echo "smoke $*: passed"
 
