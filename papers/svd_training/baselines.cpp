@@ -9,8 +9,7 @@
 #include "core/ops/index.h"
 #include "core/ops/matmul.h"
 #include "core/ops/reduce.h"
-#include "nn/models/resnet.h"
-#include "nn/norm.h"
+#include "nn/compress/filters.h"
 #include "papers/svd_training/arms.h"
 #include "papers/svd_training/pruning.h"
 
@@ -87,34 +86,6 @@ void decompose_by_weights(const Recipe& recipe, double point, Module& net) {
                                                            truncated(full[i], rank_of(rule, full[i].s))));
 }
 
-// ---- filters ------------------------------------------------------------------------------------------------------------
-
-void select_channels(const Variable& of_norm, const Tensor& kept) {
-  of_norm.set_value(index_select(of_norm.value(), 0, kept));
-}
-
-// Which filters of the first convolution of the block at `name` stay.
-using Choice = std::function<Tensor(const std::string& name, const Conv2d& conv)>;
-
-void cut_blocks(Module& net, const Choice& choice) {
-  const NoGrad no_grad;
-  std::vector<std::string> blocks;
-  for (const NamedModule& m : net.named_modules())
-    if (dynamic_cast<ResidualBlock*>(m.module) != nullptr) blocks.push_back(m.name);
-  for (const std::string& block : blocks) {
-    auto& first = dynamic_cast<Conv2d&>(net.at(block + ".conv1"));
-    auto& second = dynamic_cast<Conv2d&>(net.at(block + ".conv2"));
-    auto& norm = dynamic_cast<BatchNorm2d&>(net.at(block + ".bn1"));
-    const Tensor kept = choice(block, first);
-    auto fewer = conv_with(first, index_select(first.weight.value(), 0, kept));
-    auto fed_by_fewer = conv_with(second, index_select(second.weight.value(), 1, kept));
-    net.replace(block + ".conv1", fewer);
-    net.replace(block + ".conv2", fed_by_fewer);
-    for (const Variable* of_norm : {&norm.weight, &norm.bias, &norm.running_mean, &norm.running_var})
-      select_channels(*of_norm, kept);
-  }
-}
-
 }  // namespace
 
 Svd response_factors(const Tensor& matrix, const Tensor& responses, double e) {
@@ -130,7 +101,8 @@ Svd response_factors(const Tensor& matrix, const Tensor& responses, double e) {
 }
 
 void cut_dense(const Recipe& recipe, double point, const experiment::ImageProblem& problem, Module& net) {
-  if (recipe.method == Method::filters) return cut_filters(net, point, recipe.filters);
+  if (recipe.method == Method::filters)
+    return keep_filters(net, filters_by_share(net, point, recipe.filters));
   TENON_CHECK(recipe.post_hoc != PostHoc::data || recipe.scheme == LowRankScheme::channel,
               "svd_training: responses decompose the channel scheme alone");
   if (recipe.post_hoc == PostHoc::data) return decompose_by_responses(point, problem, net);
@@ -147,28 +119,10 @@ void truncate_like(Module& net, Module& like) {
   }
 }
 
-Tensor kept_filters(const Tensor& weight, double fraction, FilterNorm norm) {
-  TENON_CHECK(fraction > 0 && fraction <= 1, "kept_filters: expects a fraction in (0, 1], got ", fraction);
-  const int64_t n = weight.size(0);
-  const Tensor rows = weight.reshape({n, -1});
-  // Distances of every pair: [n, 1, m] - [1, n, m]. Their sum is least for a filter that the others can stand for.
-  const Tensor scores = norm == FilterNorm::l1
-                            ? norm1(rows, {1})
-                            : sum(norm2(sub(rows.unsqueeze(1), rows.unsqueeze(0)), {2}), {1});
-  const int64_t kept = std::max<int64_t>(1, std::llround(fraction * static_cast<double>(n)));
-  return sort(topk(scores, kept).second, 0).first;
-}
-
-void cut_filters(Module& net, double fraction, FilterNorm norm) {
-  cut_blocks(net, [&](const std::string&, const Conv2d& conv) {
-    return kept_filters(conv.weight.value(), fraction, norm);
-  });
-}
-
 void fit_filters(Module& net, const State& state) {
-  cut_blocks(net, [&](const std::string& block, const Conv2d&) {
-    return Tensor::arange(state.at(block + ".conv1.weight").size(0));
-  });
+  Filters filters = filters_by_share(net, 1);
+  for (auto& [name, kept] : filters) kept.resize(static_cast<size_t>(state.at(name + ".weight").size(0)));
+  keep_filters(net, filters);
 }
 
 }  // namespace tenon::svd_training

@@ -14,12 +14,6 @@ void cut_dense(const Recipe& recipe, double point, const experiment::ImageProble
 /// Gives every factored layer of `net` the rank that it has in `like`: its largest singular values stay.
 void truncate_like(Module& net, Module& like);
 
-/// Indices of the filters of a weight [n, c, k, k] that stay, ascending: the round(fraction n) of the largest norm, at
-/// least one.
-Tensor kept_filters(const Tensor& weight, double fraction, FilterNorm norm);
-/// Keeps `fraction` of the filters of the first convolution of every residual block, which alone can go without the
-/// shortcut: its batch norm and the input of the second convolution follow.
-void cut_filters(Module& net, double fraction, FilterNorm norm);
 /// Gives every residual block as many filters as it has in `state`, so that load_state takes it.
 void fit_filters(Module& net, const State& state);
 

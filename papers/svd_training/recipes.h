@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nn/compress/filters.h"
 #include "papers/experiment/images.h"
 #include "papers/experiment/options.h"
 #include "papers/svd_training/regularisers.h"
@@ -27,12 +28,6 @@ enum class PostHoc {
   energy,   ///< rank a layer by the energy that is dropped, of the weight alone
   uniform,  ///< the same fraction of every layer's rank
   data,     ///< `energy` of the responses on training images (Zhang et al., 2016), channel scheme alone
-};
-
-/// How filters are ranked.
-enum class FilterNorm {
-  l1,      ///< sum of |w| (Li et al., 2017)
-  median,  ///< sum of distances to the other filters (FPGM, He et al., 2019)
 };
 
 enum class OptimizerKind { adam, sgd };

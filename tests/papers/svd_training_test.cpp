@@ -436,13 +436,13 @@ TEST_CASE("svd training: a network takes the ranks of a state before it takes th
 
 TEST_CASE("svd training: filters go by the sum of |w|, or by what the others can stand for") {
   const Tensor w = Tensor::from<float>({1, 0, -5, 0, 1, 0.1F, 3, 0}, {4, 2, 1, 1});
-  CHECK(kept_filters(w, 0.5, FilterNorm::l1).to_vector<int64_t>() == std::vector<int64_t>{1, 3});
+  CHECK(strongest_filters(w, 2, FilterNorm::l1) == std::vector<int64_t>{1, 3});
   // 0 and 2 lie together in the middle; -5 and 3 are far from all.
-  CHECK(kept_filters(w, 0.5, FilterNorm::median).to_vector<int64_t>() == std::vector<int64_t>{1, 3});
-  CHECK(kept_filters(w, 0.01, FilterNorm::l1).numel() == 1);
+  CHECK(strongest_filters(w, 2, FilterNorm::median) == std::vector<int64_t>{1, 3});
+  CHECK_THROWS_WITH_AS(strongest_filters(w, 5), doctest::Contains("1 to 4"), Error);
   Generator g(test_seed(), 20);
   auto net = small_resnet(g), again = small_resnet(g);
-  cut_filters(*net, 0.5, FilterNorm::l1);
+  keep_filters(*net, filters_by_share(*net, 0.5));
   CHECK(dynamic_cast<Conv2d&>(net->at("layer2.0.conv1")).out_channels() == 3);
   CHECK((*net)(Variable(Tensor::ones({2, 2, 8, 8}))).shape() == (Shape{2, 3}));
   fit_filters(*again, net->state());

@@ -1,16 +1,16 @@
-#include "papers/trp/filters.h"
+#include "nn/compress/filters.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include "core/ops/elementwise.h"
 #include "core/ops/index.h"
 #include "core/ops/reduce.h"
 #include "nn/compress/accounting.h"
 #include "nn/models/resnet.h"
-#include "papers/trp/networks.h"
 
-namespace tenon::trp {
+namespace tenon {
 namespace {
 
 // A residual block with the path to it.
@@ -21,41 +21,17 @@ struct NamedBlock {
   Conv2d& at(size_t i) const { return dynamic_cast<Conv2d&>(*block->convs()[i]); }
 };
 
-std::vector<NamedBlock> blocks_of(Sequential& net) {
+std::vector<NamedBlock> blocks_of(Module& net) {
   std::vector<NamedBlock> blocks;
   for (const NamedModule& m : net.named_modules())
     if (auto* block = dynamic_cast<ResidualBlock*>(m.module)) blocks.push_back({m.name, block});
   return blocks;
 }
 
-int64_t count_of(double share, int64_t filters) {
-  return std::max<int64_t>(1, static_cast<int64_t>(std::ceil(share * static_cast<double>(filters) - 1e-9)));
-}
-
-std::vector<int64_t> largest(const Tensor& weight, int64_t count) {
-  const std::vector<float> norms = norm1(weight, {1, 2, 3}).to_vector<float>();
-  std::vector<int64_t> order(norms.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return norms[static_cast<size_t>(a)] > norms[static_cast<size_t>(b)];
-  });
-  order.resize(static_cast<size_t>(count));
-  std::sort(order.begin(), order.end());
-  return order;
-}
-
-Filters filters_at(Sequential& net, double share) {
-  Filters out;
-  for (const NamedBlock& b : blocks_of(net))
-    for (size_t i = 0; i + 1 < b.block->convs().size(); ++i)
-      out[b.conv(i)] = largest(b.at(i).weight.value(), count_of(share, b.at(i).out_channels()));
-  return out;
-}
-
 // Of the convolutions with these filters: a layer's cost goes with its inputs and with its outputs.
-int64_t macs_with(Sequential& net, const Shape& image, const Filters& filters) {
+int64_t macs_with(Module& net, const Shape& input, const Filters& filters) {
   std::map<std::string, int64_t> dense;
-  for (const LayerAccount& layer : account(net, one_image(image)).layers)
+  for (const LayerAccount& layer : account(net, input).layers)
     if (layer.kind == "Conv2d") dense[layer.name] = layer.macs;
   for (const NamedBlock& b : blocks_of(net))
     for (size_t i = 0; i + 1 < b.block->convs().size(); ++i) {
@@ -68,7 +44,7 @@ int64_t macs_with(Sequential& net, const Shape& image, const Filters& filters) {
 }
 
 // A convolution in the place of another one, with some of its filters or of its inputs.
-void replace_weight(Sequential& net, const std::string& name, const Conv2d& conv, const Tensor& weight) {
+void replace_weight(Module& net, const std::string& name, const Conv2d& conv, const Tensor& weight) {
   Generator unused(0);
   const Shape& shape = weight.shape();
   auto narrow = std::make_shared<Conv2d>(shape[1], shape[0], Dims{shape[2], shape[3]}, conv.options(),
@@ -79,17 +55,48 @@ void replace_weight(Sequential& net, const std::string& name, const Conv2d& conv
 
 }  // namespace
 
-std::optional<Filters> filters_by_macs(Sequential& net, const Shape& image, int64_t macs) {
-  double low = 0, high = 1;  // shares: at `low` there is room enough
-  if (macs_with(net, image, filters_at(net, low)) > macs) return std::nullopt;
-  for (int i = 0; i < 30; ++i) {
-    const double middle = (low + high) / 2;
-    (macs_with(net, image, filters_at(net, middle)) <= macs ? low : high) = middle;
-  }
-  return filters_at(net, low);
+std::vector<int64_t> strongest_filters(const Tensor& weight, int64_t count, FilterNorm norm) {
+  const int64_t n = weight.size(0);
+  TENON_CHECK(count >= 1 && count <= n, "strongest_filters: expects 1 to ", n, " filters, got ", count);
+  const Tensor rows = weight.reshape({n, -1});
+  // Distances of every pair: [n, 1, m] - [1, n, m].
+  const std::vector<float> scores =
+      (norm == FilterNorm::l1 ? norm1(rows, {1})
+                              : sum(norm2(sub(rows.unsqueeze(1), rows.unsqueeze(0)), {2}), {1}))
+          .to(float32)
+          .to_vector<float>();
+  std::vector<int64_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
+  });
+  order.resize(static_cast<size_t>(count));
+  std::sort(order.begin(), order.end());
+  return order;
 }
 
-void keep_filters(Sequential& net, const Filters& filters) {
+Filters filters_by_share(Module& net, double share, FilterNorm norm) {
+  TENON_CHECK(share >= 0 && share <= 1, "filters_by_share: expects a share in [0, 1], got ", share);
+  Filters out;
+  for (const NamedBlock& b : blocks_of(net))
+    for (size_t i = 0; i + 1 < b.block->convs().size(); ++i) {
+      const int64_t count = std::llround(share * static_cast<double>(b.at(i).out_channels()));
+      out[b.conv(i)] = strongest_filters(b.at(i).weight.value(), std::max<int64_t>(1, count), norm);
+    }
+  return out;
+}
+
+std::optional<Filters> filters_by_macs(Module& net, const Shape& input, int64_t macs) {
+  double low = 0, high = 1;  // shares: at `low` there is room enough
+  if (macs_with(net, input, filters_by_share(net, low)) > macs) return std::nullopt;
+  for (int i = 0; i < 30; ++i) {
+    const double middle = (low + high) / 2;
+    (macs_with(net, input, filters_by_share(net, middle)) <= macs ? low : high) = middle;
+  }
+  return filters_by_share(net, low);
+}
+
+void keep_filters(Module& net, const Filters& filters) {
   NoGrad no_grad;
   for (const NamedBlock& b : blocks_of(net))
     for (size_t i = 0; i + 1 < b.block->convs().size(); ++i) {
@@ -105,4 +112,4 @@ void keep_filters(Sequential& net, const Filters& filters) {
     }
 }
 
-}  // namespace tenon::trp
+}  // namespace tenon
