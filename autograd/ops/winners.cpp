@@ -12,7 +12,7 @@ namespace tenon {
 Variable winners(const Variable& x, int64_t k, int64_t samples) {
   return record("winners", winners(x.value(), k, samples), {x},
                 [](const Variable& g, Gradients& out) {
-                  const Tensor& y = out.output().value();
+                  const Tensor y = out.output().value();
                   const Tensor mask = not_equal(y, Tensor::scalar(0, y.dtype(), y.device()));
                   out.set(0, dropout_with_mask(g, mask, 0));
                 },
