@@ -159,25 +159,27 @@ std::vector<PairTiming> keep_faster_forms(Sequential& net, const Shape& input, i
   NoGrad no_grad;
   LayerUses uses;
   net.walk(input, uses);
+  // Listed first: a pair that is replaced is gone, and its halves with it.
+  std::vector<std::pair<std::string, LowRankConv2d*>> pairs;
+  for (const NamedModule& m : net.named_modules())
+    if (auto* pair = dynamic_cast<LowRankConv2d*>(m.module)) pairs.emplace_back(m.name, pair);
   std::vector<PairTiming> timings;
-  for (const NamedModule& m : net.named_modules()) {
-    const auto* pair = dynamic_cast<LowRankConv2d*>(m.module);
-    if (pair == nullptr) continue;
-    const auto use =
-        std::find_if(uses.begin(), uses.end(), [&](const LayerUse& u) { return u.layer == &pair->first(); });
-    TENON_CHECK(use != uses.end(), "keep_faster_forms: '", m.name, "' is not used");
+  for (const auto& [name, pair] : pairs) {
+    const auto use = std::find_if(uses.begin(), uses.end(),
+                                  [own = pair](const LayerUse& u) { return u.layer == &own->first(); });
+    TENON_CHECK(use != uses.end(), "keep_faster_forms: '", name, "' is not used");
     const Tensor& w = pair->first().weight.value();
     const Variable x(Tensor::ones(use->input, w.dtype(), w.device()));
     const auto dense = recomposed(*pair);
     std::vector<double> pair_seconds, dense_seconds;
     for (int i = 0; i < repeats; ++i) {
-      pair_seconds.push_back(seconds_of(*m.module, x));
+      pair_seconds.push_back(seconds_of(*pair, x));
       dense_seconds.push_back(seconds_of(*dense, x));
     }
-    timings.push_back({m.name, pair->rank(), median(pair_seconds), median(dense_seconds)});
+    timings.push_back({name, pair->rank(), median(pair_seconds), median(dense_seconds)});
     if (!timings.back().pair_is_faster()) {
       dense->train(net.is_training());
-      net.replace(m.name, dense);
+      net.replace(name, dense);
     }
   }
   return timings;
