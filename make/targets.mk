@@ -19,6 +19,7 @@ PAPER_TARGETS := $(filter-out report_index,$(notdir $(PAPER_BIN)))
 
 .PHONY: $(PAPER_TARGETS)
 #: deephoyer | 45 min | the DeepHoyer paper on Fashion-MNIST (DATA=mnist, SEEDS=3, ARMS=all, SCALE=smoke|scaled|paper, RESUME=1)
+#: deephoyer_large | 30 min | its ResNet-8 on Fashion-MNIST (DATA=cifar10: ResNet-20; ARGS="--network resnet56", ARGS="--shapes alexnet")
 #: trp_workshop | 10 min | Trained Rank Pruning, workshop paper: three schemes on Fashion-MNIST (DATA=cifar10, ARGS="--network resnet32")
 #: trp_ijcai | 15 min | Trained Rank Pruning, IJCAI paper: four arms, the theorem, baselines (as above; ARGS="--shapes resnet18")
 #: neural_predictor | 40 min | the Neural Predictor paper on NAS-Bench-101 and Macro from $TENON_DATA/nasbench or `make data` (SEEDS, ARMS=all, SCALE, RESUME=1)

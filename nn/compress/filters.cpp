@@ -5,9 +5,9 @@
 #include <numeric>
 
 #include "core/ops/elementwise.h"
-#include "core/ops/index.h"
 #include "core/ops/reduce.h"
 #include "nn/compress/accounting.h"
+#include "nn/compress/channels.h"
 #include "nn/models/resnet.h"
 
 namespace tenon {
@@ -41,16 +41,6 @@ int64_t macs_with(Module& net, const Shape& input, const Filters& filters) {
   int64_t macs = 0;
   for (const auto& [name, of_layer] : dense) macs += of_layer;
   return macs;
-}
-
-// A convolution in the place of another one, with some of its filters or of its inputs.
-void replace_weight(Module& net, const std::string& name, const Conv2d& conv, const Tensor& weight) {
-  Generator unused(0);
-  const Shape& shape = weight.shape();
-  auto narrow = std::make_shared<Conv2d>(shape[1], shape[0], Dims{shape[2], shape[3]}, conv.options(),
-                                         Bias::no, unused);
-  narrow->load_state({{"weight", weight}});
-  net.replace(name, narrow);
 }
 
 }  // namespace
@@ -97,18 +87,12 @@ std::optional<Filters> filters_by_macs(Module& net, const Shape& input, int64_t 
 }
 
 void keep_filters(Module& net, const Filters& filters) {
-  NoGrad no_grad;
   for (const NamedBlock& b : blocks_of(net))
     for (size_t i = 0; i + 1 < b.block->convs().size(); ++i) {
       const auto kept = filters.find(b.conv(i));
       if (kept == filters.end()) continue;
-      const Tensor indices = Tensor::from(kept->second);
-      const auto select = [&](const Tensor& x, int64_t axis) { return index_select(x, axis, indices); };
-      replace_weight(net, b.conv(i), b.at(i), select(b.at(i).weight.value(), 0));
-      replace_weight(net, b.conv(i + 1), b.at(i + 1), select(b.at(i + 1).weight.value(), 1));
-      BatchNorm2d& norm = *b.block->norms()[i];
-      for (Variable* v : {&norm.weight, &norm.bias, &norm.running_mean, &norm.running_var})
-        v->set_value(select(v->value(), 0));
+      const ChannelGroup inside{{{b.conv(i), concat(b.name, ".bn", i + 1)}}, {b.conv(i + 1)}};
+      keep_channels(net, inside, kept->second);
     }
 }
 

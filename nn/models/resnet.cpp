@@ -1,5 +1,7 @@
 #include "nn/models/resnet.h"
 
+#include <algorithm>
+
 #include "nn/activations.h"
 #include "nn/init.h"
 #include "nn/linear.h"
@@ -22,6 +24,17 @@ std::shared_ptr<Conv2d> make_conv(int64_t in, int64_t out, int64_t kernel, int64
 
 int64_t channels_out(Block block, int64_t width) {
   return block == Block::bottleneck ? kExpansion * width : width;
+}
+
+// Three stages of so many blocks each.
+std::shared_ptr<Sequential> make_cifar_stages(int64_t blocks, Block block, int64_t in_channels,
+                                              int64_t classes, Generator& generator) {
+  return make_resnet({.block = block,
+                      .depths = {blocks, blocks, blocks},
+                      .widths = {16, 32, 64},
+                      .in_channels = in_channels,
+                      .classes = classes},
+                     generator);
 }
 
 }  // namespace
@@ -120,9 +133,27 @@ std::shared_ptr<Sequential> make_cifar_resnet(int64_t depth, int64_t classes, Bl
   const int64_t layers = block == Block::bottleneck ? 9 : block == Block::basic ? 6 : 3;
   TENON_CHECK(depth > 2 && (depth - 2) % layers == 0, "make_cifar_resnet: depth expects ", layers,
               "n + 2, got ", depth);
-  const int64_t n = (depth - 2) / layers;
-  return make_resnet({.block = block, .depths = {n, n, n}, .widths = {16, 32, 64}, .classes = classes},
-                     generator);
+  return make_cifar_stages((depth - 2) / layers, block, 3, classes, generator);
+}
+
+const std::vector<std::string>& resnet_names() {
+  static const std::vector<std::string> names = {"resnet8",   "resnet20", "resnet32", "resnet56", "resnet110",
+                                                 "resnet56b", "resnet18", "resnet34", "resnet50"};
+  return names;
+}
+
+std::shared_ptr<Sequential> make_named_resnet(const std::string& name, int64_t in_channels, int64_t classes,
+                                              Generator& generator) {
+  const auto& names = resnet_names();
+  TENON_CHECK(std::find(names.begin(), names.end(), name) != names.end(),
+              "make_named_resnet: no network is called '", name, "'");
+  const int64_t depth = std::stoll(name.substr(6));  // behind "resnet"
+  const Block block = name.back() == 'b' ? Block::bottleneck : Block::basic;
+  const bool imagenet = depth == 18 || depth == 34 || depth == 50;
+  if (!imagenet) return make_cifar_stages((depth - 2) / 6, block, in_channels, classes, generator);
+  TENON_CHECK(in_channels == 3, "make_named_resnet: ", name, " expects images of 3 channels, got ",
+              in_channels);
+  return make_imagenet_resnet(depth, classes, generator);
 }
 
 std::shared_ptr<Sequential> make_imagenet_resnet(int64_t depth, int64_t classes, Generator& generator) {

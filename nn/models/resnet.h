@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/random.h"
@@ -73,6 +74,14 @@ std::shared_ptr<Sequential> make_resnet(const ResNetOptions& options,
 /// parameters and 40.8 M MACs for 32x32. Throws Error for another depth.
 std::shared_ptr<Sequential> make_cifar_resnet(int64_t depth, int64_t classes = 10, Block block = Block::basic,
                                               Generator& generator = default_generator());
+
+/// "resnet8", "resnet20", "resnet32", "resnet56", "resnet110" (CIFAR, basic blocks), "resnet56b" (bottlenecks in the place of
+/// resnet56's basic blocks, so deeper than its name), "resnet18", "resnet34", "resnet50" (ImageNet).
+const std::vector<std::string>& resnet_names();
+/// The network of that name for images of so many channels. Throws Error if there is none, and if one of ImageNet is asked
+/// for with other than three.
+std::shared_ptr<Sequential> make_named_resnet(const std::string& name, int64_t in_channels, int64_t classes,
+                                              Generator& generator);
 
 /// ImageNet: 18, 34 (basic) or 50 (bottleneck, the stride at the 3x3 convolution), input [N, 3, 224, 224]:
 /// 11,689,512, 21,797,672 and 25,557,032 parameters for 1000 classes. Throws Error for another depth.

@@ -4,12 +4,12 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
 
 #include "autograd/ops/elementwise.h"
 #include "core/ops/elementwise.h"
 #include "nn/checkpoint.h"
 #include "nn/compress/accounting.h"
-#include "nn/models/lenet.h"
 #include "nn/models/mlp.h"
 #include "papers/deephoyer/hard_concrete.h"
 #include "papers/deephoyer/training.h"
@@ -28,7 +28,7 @@ class Pair {
       : plan_(plan),
         recipe_(recipe),
         arm_(arm),
-        epochs_(epochs_of(plan.scale, recipe.network)),
+        stages_(stages_of(plan.scale, recipe.network)),
         runner_(*plan.problem, arm, total_epochs(), *plan.out, plan.memory),
         result_(Json::object()) {}
 
@@ -62,14 +62,14 @@ class Pair {
     const auto points = static_cast<int64_t>(recipe_.points.size());
     switch (recipe_.method) {
       case Method::dense:
-        return epochs_.dense;
+        return stages_.dense.epochs;
       case Method::penalty:
-        return epochs_.penalty + points * epochs_.finetune;
+        return stages_.penalty.epochs + points * stages_.finetune.epochs;
       case Method::random_mask:
       case Method::small_dense:
-        return points * (epochs_.dense + epochs_.penalty + epochs_.finetune);
+        return points * (stages_.dense.epochs + stages_.penalty.epochs + stages_.finetune.epochs);
       default:
-        return points * epochs_.finetune;
+        return points * stages_.finetune.epochs;
     }
   }
 
@@ -86,24 +86,29 @@ class Pair {
     return net;
   }
 
+  experiment::Stage stage(const std::string& name, const Schedule& schedule, Module& net,
+                          const StageOptions& options) const {
+    return make_stage(name, recipe_.network, schedule, stages_.batch, net, options);
+  }
+
   void dense() {
     auto net = placed(make_network(recipe_.network, arm_.seed()));
-    runner_.run(make_stage("dense", epochs_.dense, *net), *net);
+    runner_.run(stage("dense", stages_.dense, *net, {.weight_decay = info_of(recipe_.network).weight_decay}),
+                *net);
     result_["final"] = experiment::accuracies(*net, *plan_.problem);
   }
 
   void penalty() {
     auto net = dense_start();
     // Its end, not its best epoch: nothing is small yet when validation accuracy peaks.
-    runner_.run(
-        make_stage("penalty", epochs_.penalty, *net,
-                   {.weight_decay = recipe_.weight_decay, .penalty = recipe_.penalty, .keep_best = false}),
-        *net);
+    runner_.run(stage("penalty", stages_.penalty, *net,
+                      {.weight_decay = recipe_.weight_decay, .penalty = recipe_.penalty, .keep_best = false}),
+                *net);
     result_["before"] = experiment::accuracies(*net, *plan_.problem);
     const State before = clone_state(net->state());
     for (double point : recipe_.points) {
       net->load_state(before);
-      cut_and_finetune(*net, {.std_multiple = point}, point);
+      cut_and_finetune(*net, cut_at(*net, recipe_, point), point);
     }
   }
 
@@ -113,14 +118,14 @@ class Pair {
     const State before = clone_state(net->state());
     for (double point : recipe_.points) {
       net->load_state(before);
-      cut_and_finetune(*net, cut_to_density(*net, point), point);
+      cut_and_finetune(*net, cut(*net, cut_to_density(*net, point)), point);
     }
   }
 
   void iterative_magnitude() {
     auto net = dense_start();
     result_["before"] = experiment::accuracies(*net, *plan_.problem);
-    for (double point : recipe_.points) cut_and_finetune(*net, cut_to_density(*net, point), point);
+    for (double point : recipe_.points) cut_and_finetune(*net, cut(*net, cut_to_density(*net, point)), point);
   }
 
   // The gates learn beside the weights; then they are multiplied into the weights, and what they closed is cut.
@@ -134,15 +139,15 @@ class Pair {
     gated.load_state(start);
     const double strength = recipe_.penalty.lambda / static_cast<double>(plan_.problem->train.size());
     const auto seed = static_cast<uint64_t>(arm_.seed());
-    experiment::Stage stage = make_stage("penalty", epochs_.penalty, gated, {.keep_best = false});
-    stage.begin_epoch = [&](int64_t epoch) {
+    experiment::Stage penalty = stage("penalty", stages_.penalty, gated, {.keep_best = false});
+    penalty.begin_epoch = [&](int64_t epoch) {
       gated.set_noise(Generator(seed, kNoiseStream + static_cast<uint64_t>(epoch)));
     };
-    stage.extra_loss = [&] { return gated.expected_weights() * strength; };
-    runner_.run(stage, gated);
+    penalty.extra_loss = [&] { return gated.expected_weights() * strength; };
+    runner_.run(penalty, gated);
     net->load_state(gated.folded());
     result_["before"] = experiment::accuracies(*net, *plan_.problem);
-    cut_and_finetune(*net, {.fixed = std::numeric_limits<float>::min()}, recipe_.points.front());
+    cut_and_finetune(*net, cut(*net, {.fixed = std::numeric_limits<float>::min()}), recipe_.points.front());
   }
 
   void from_scratch() {
@@ -153,18 +158,18 @@ class Pair {
         auto dense = dense_start();
         masks = random_masks(*net, cut(*dense, cut_to_density(*dense, point)), arm_.seed());
       }
-      const int64_t epochs = epochs_.dense + epochs_.penalty + epochs_.finetune;
-      runner_.run(make_stage(point_stage(recipe_, point), epochs, *net, {.masks = &masks}), *net);
+      Schedule whole = stages_.dense;
+      whole.epochs = stages_.dense.epochs + stages_.penalty.epochs + stages_.finetune.epochs;
+      runner_.run(stage(point_stage(recipe_, point), whole, *net, {.masks = &masks}), *net);
       add_point(point, Json(), *net);
     }
   }
 
-  void cut_and_finetune(Module& net, const CutRule& rule, double point) {
-    const Masks masks = cut(net, rule);
-    const experiment::Stage stage = make_stage(point_stage(recipe_, point), epochs_.finetune, net,
-                                               {.weight_decay = kFinetuneDecay, .masks = &masks});
+  void cut_and_finetune(Sequential& net, const Masks& masks, double point) {
+    const experiment::Stage finetune = stage(point_stage(recipe_, point), stages_.finetune, net,
+                                             {.weight_decay = kFinetuneDecay, .masks = &masks});
     const Json after_cut = experiment::accuracies(net, *plan_.problem);
-    runner_.run(stage, net);
+    runner_.run(finetune, net);
     add_point(point, after_cut, net);
   }
 
@@ -177,17 +182,12 @@ class Pair {
   const Plan& plan_;
   const Recipe& recipe_;
   experiment::ArmRun& arm_;
-  Epochs epochs_;
+  Stages stages_;
   experiment::StageRunner runner_;
   Json result_;
 };
 
 }  // namespace
-
-std::shared_ptr<Sequential> make_network(Network network, int64_t seed) {
-  Generator generator(static_cast<uint64_t>(seed));
-  return network == Network::lenet_5 ? make_lenet_5(generator) : make_lenet_300_100(generator);
-}
 
 std::shared_ptr<Sequential> make_small_network(double fraction, int64_t seed) {
   auto macs = [](int64_t h) { return 784 * h + h * (h / 3) + 10 * (h / 3); };
@@ -209,6 +209,30 @@ Masks cut(const Module& net, const CutRule& rule) {
   for (const NamedVariable& p : net.named_parameters())
     masks.add(p, mask_by_value(p.variable.value(), rule.threshold(p.variable.value())));
   return masks;
+}
+
+Masks cut_weights(const Module& net, double threshold, const std::vector<ChannelGroup>& groups) {
+  std::map<std::string, Tensor> keep;
+  for (const NamedVariable& p : net.named_parameters())
+    if (p.name.ends_with("weight")) keep[p.name] = mask_by_value(p.variable.value(), threshold);
+  for (const ChannelGroup& group : groups)
+    for (const ChannelGroup::Writer& writer : group.writers) {
+      if (writer.norm.empty()) continue;
+      const Tensor filters = live_along(keep.at(writer.conv + ".weight"), 0);
+      Tensor& scale = keep.at(writer.norm + ".weight");
+      scale = where(filters, scale, Tensor::scalar(0, uint8, scale.device()));
+      keep[writer.norm + ".bias"] = filters;
+    }
+  Masks masks;
+  for (const NamedVariable& p : net.named_parameters())
+    if (const auto mask = keep.find(p.name); mask != keep.end()) masks.add(p, mask->second);
+  return masks;
+}
+
+Masks cut_at(Sequential& net, const Recipe& recipe, double point) {
+  if (info_of(recipe.network).cuts_by_std) return cut(net, {.std_multiple = point});
+  return cut_weights(net, point,
+                     is_residual(recipe.network) ? channel_groups(net) : std::vector<ChannelGroup>());
 }
 
 CutRule cut_to_density(const Module& net, double density) {

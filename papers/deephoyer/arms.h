@@ -4,6 +4,7 @@
 #include <memory>
 #include <ostream>
 
+#include "nn/compress/channels.h"
 #include "nn/compress/mask.h"
 #include "nn/sequential.h"
 #include "papers/deephoyer/recipes.h"
@@ -13,8 +14,6 @@
 
 namespace tenon::deephoyer {
 
-/// A fresh network, drawn from the seed alone.
-std::shared_ptr<Sequential> make_network(Network network, int64_t seed);
 /// The fully connected net 784-h-h/3-10 whose MACs are nearest to `fraction` of LeNet-300-100's.
 std::shared_ptr<Sequential> make_small_network(double fraction, int64_t seed);
 /// The network of one point of an arm, with fresh weights: what its file is loaded into.
@@ -29,6 +28,12 @@ struct CutRule {
 
 /// Masks of all parameters, biases too: 0 where |w| < threshold, each tensor with its own.
 Masks cut(const Module& net, const CutRule& rule);
+/// Masks of the weights and scales, biases and shifts left out, by one threshold for all: 0 where |w| < threshold. Of a filter
+/// in `groups` without a weight that stays, also the scale and the shift of its batch norm go, so that it emits 0
+/// (specification, section 2.6).
+Masks cut_weights(const Module& net, double threshold, const std::vector<ChannelGroup>& groups);
+/// The masks of a point of an arm under a penalty: by cut or by cut_weights, as the network's code has it.
+Masks cut_at(Sequential& net, const Recipe& recipe, double point);
 /// The rule of one std multiple for all tensors that leaves `density` of the weights (rank >= 2), by
 /// bisection.
 CutRule cut_to_density(const Module& net, double density);

@@ -8,6 +8,7 @@
 #include "core/ops/elementwise.h"
 #include "core/ops/reduce.h"
 #include "nn/compress/accounting.h"
+#include "nn/compress/inference.h"
 #include "nn/compress/shrink.h"
 #include "nn/compress/sparse.h"
 #include "papers/deephoyer/training.h"
@@ -17,12 +18,12 @@ namespace tenon::deephoyer {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-const Shape kOneImage = {1, 1, 28, 28};
 constexpr int64_t kBatch = 128;
+constexpr int kTimedRuns = 41, kTimedRunsOfResidual = 21;
 
 // Milliseconds of a forward of one batch.
-std::pair<double, double> time_both(Module& dense, Module& small, const Variable& x) {
-  const std::vector<double> ms = experiment::median_ms({[&] { dense(x); }, [&] { small(x); }});
+std::pair<double, double> time_both(Module& dense, Module& small, const Variable& x, int runs = kTimedRuns) {
+  const std::vector<double> ms = experiment::median_ms({[&] { dense(x); }, [&] { small(x); }}, runs);
   return {ms[0], ms[1]};
 }
 
@@ -34,6 +35,56 @@ Variable first_images(const Tensor& images, int64_t count) {
 double largest_error(Module& net, Module& small, const Variable& x) {
   const Tensor expected = net(x).value(), got = small(x).value();
   return amax(abs(sub(got, expected))).item() / std::max(1.0, amax(abs(expected)).item());
+}
+
+// What accounting walks from: one of `images`.
+Shape one_of(const Tensor& images) {
+  Shape shape = images.shape();
+  shape[0] = 1;
+  return shape;
+}
+
+// "16: 5 9 16 | 30: 20 11 32"
+std::string structure_of(const std::vector<KeptChannels>& channels) {
+  std::string text;
+  for (const KeptChannels& group : channels)
+    text += group.shared ? concat(text.empty() ? "" : " | ", group.kept.size(), ":")
+                         : concat(" ", group.kept.size());
+  return text;
+}
+
+ShrunkFacts chain_facts(Sequential& net, const Tensor& images) {
+  const Shape input = one_of(images);
+  const Shrunk shrunk = shrink(net, input);
+  ShrunkFacts facts;
+  facts.macs = account(*shrunk.network, input).macs;
+  // Units of every layer but the classes; an MLP is told by its inputs too.
+  std::string structure;
+  if (shrunk.inputs.size() > 1) structure = std::to_string(shrunk.inputs.size());
+  for (size_t i = 0; i + 1 < shrunk.layers.size(); ++i)
+    structure += concat(structure.empty() ? "" : "-", shrunk.layers[i].units.size());
+  facts.structure = structure;
+  facts.largest_error = largest_error(net, *shrunk.network, first_images(images, 1000));
+  std::tie(facts.dense_ms, facts.shrunk_ms) = time_both(net, *shrunk.network, first_images(images, kBatch));
+  return facts;
+}
+
+ShrunkFacts residual_facts(Network network, Sequential& net, const Tensor& images) {
+  auto small = make_network(network, 0);
+  small->load_state(net.state());
+  ShrunkFacts facts;
+  facts.channels = shrink_channels(*small);
+  facts.structure = structure_of(facts.channels);
+  facts.macs = account(*small, one_of(images)).macs;
+  net.eval();
+  small->eval();
+  const auto dense = compile_inference(net), compiled = compile_inference(*small);
+  for (Module* shrunk : {static_cast<Module*>(small.get()), static_cast<Module*>(compiled.get())})
+    facts.largest_error =
+        std::max(facts.largest_error, largest_error(net, *shrunk, first_images(images, 1000)));
+  std::tie(facts.dense_ms, facts.shrunk_ms) =
+      time_both(*dense, *compiled, first_images(images, kBatch), kTimedRunsOfResidual);
+  return facts;
 }
 
 double test_of(const Json& result, const char* stage, const char* part) {
@@ -65,6 +116,7 @@ PointFacts point_facts(const Plan& plan, const Recipe& recipe, int64_t seed, con
   if (recipe.method == Method::penalty) {
     net->load_state(experiment::stage_state(*plan.folder, recipe.arm, seed, "penalty"));
     f.hoyer_square_before = measure(PenaltyKind::hoyer_square, net->parameters());
+    f.penalty_before = recipe.penalty.lambda * measure(recipe.penalty.kind, net->parameters());
   }
   net->load_state(experiment::stage_state(*plan.folder, recipe.arm, seed, point_stage(recipe, f.point)));
   f.layers = layer_facts(*net);
@@ -73,14 +125,14 @@ PointFacts point_facts(const Plan& plan, const Recipe& recipe, int64_t seed, con
     if (p.rank() < 2) f.biases += p.numel(), f.nonzero_biases += count_nonzero(p.value());
   // A small dense net is compared with the full one.
   auto full = make_network(recipe.network, seed);
-  f.dense_macs = account(*full, kOneImage).macs;
+  f.dense_macs = account(*full, one_of(plan.problem->test.images)).macs;
   if (recipe.method == Method::small_dense) {
     f.weights = 0;
     for (const Variable& p : full->parameters()) f.weights += p.rank() >= 2 ? p.numel() : 0;
   }
   f.hoyer_square = measure(PenaltyKind::hoyer_square, net->parameters());
-  f.shrunk = shrunk_facts(*net, plan.problem->test.images, true);
-  f.sparse = sparse_facts(*net, plan.problem->test.images);
+  f.shrunk = shrunk_facts(recipe.network, *net, plan.problem->test.images);
+  if (!is_residual(recipe.network)) f.sparse = sparse_facts(*net, plan.problem->test.images);
   if (starts_dense) {
     auto dense = dense_net(plan, recipe, seed);
     f.dense_test =
@@ -114,21 +166,9 @@ std::vector<LayerFacts> layer_facts(const Module& net) {
   return layers;
 }
 
-ShrunkFacts shrunk_facts(Sequential& net, const Tensor& images, bool timed) {
+ShrunkFacts shrunk_facts(Network network, Sequential& net, const Tensor& images) {
   NoGrad no_grad;
-  const Shrunk shrunk = shrink(net, kOneImage);
-  ShrunkFacts facts;
-  facts.macs = account(*shrunk.network, kOneImage).macs;
-  // Units of every layer but the classes; an MLP is told by its inputs too.
-  std::string structure;
-  if (shrunk.inputs.size() > 1) structure = std::to_string(shrunk.inputs.size());
-  for (size_t i = 0; i + 1 < shrunk.layers.size(); ++i)
-    structure += concat(structure.empty() ? "" : "-", shrunk.layers[i].units.size());
-  facts.structure = structure;
-  facts.largest_error = largest_error(net, *shrunk.network, first_images(images, 1000));
-  if (timed)
-    std::tie(facts.dense_ms, facts.shrunk_ms) = time_both(net, *shrunk.network, first_images(images, kBatch));
-  return facts;
+  return is_residual(network) ? residual_facts(network, net, images) : chain_facts(net, images);
 }
 
 SparseFacts sparse_facts(Sequential& net, const Tensor& images) {
@@ -193,6 +233,7 @@ Json facts_json(const PointFacts& f) {
        {"density", f.density()},
        {"hoyer_square", f.hoyer_square},
        {"hoyer_square_before_cut", f.hoyer_square_before},
+       {"penalty_before_cut", f.penalty_before},
        {"magnitude_cut_test", f.magnitude_cut_test},
        {"dense_macs", f.dense_macs},
        {"shrunk", Json::object({{"structure", f.shrunk.structure},

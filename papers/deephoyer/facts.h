@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/compress/channels.h"
 #include "papers/deephoyer/arms.h"
 
 namespace tenon::deephoyer {
@@ -16,12 +17,17 @@ struct LayerFacts {
   int64_t columns = 0, live_columns = 0;  ///< inputs
 };
 
-/// A network after physical shrinking (nn/compress/shrink.h), beside the masked one that it came from.
+/// A network after physical shrinking (nn/compress/shrink.h, for residual ones nn/compress/channels.h), beside the masked one
+/// that it came from.
 struct ShrunkFacts {
-  std::string structure;               ///< "353-45-11": inputs (or filters) that live, layer by layer
+  /// "353-45-11": inputs (or filters) that live, layer by layer. Of a residual network "16: 5 9 16 | 30: ...": the channels of
+  /// each stage, and those inside its blocks.
+  std::string structure;
+  std::vector<KeptChannels> channels;  ///< of a residual network
   int64_t macs = 0;                    ///< of one image
   double largest_error = 0;            ///< of the logits on 1,000 test images, relative to the largest logit
-  double dense_ms = 0, shrunk_ms = 0;  ///< forward of 128 images, one thread, medians; 0 where not timed
+  /// Forward of 128 images, one thread, medians; 0 where not timed. Both of a residual network are compiled for inference.
+  double dense_ms = 0, shrunk_ms = 0;
 };
 
 /// A masked network compiled to sparse products (nn/compress/sparse.h), beside itself with dense ones. One
@@ -49,10 +55,11 @@ struct PointFacts {
   int64_t weights = 0, nonzero = 0, biases = 0, nonzero_biases = 0, dense_macs = 0;
   double hoyer_square = 0;         ///< sum over all parameter tensors of the final network
   double hoyer_square_before = 0;  ///< the same before the cut
+  double penalty_before = 0;       ///< lambda times the penalty's measure before the cut
   double magnitude_cut_test =
       0;  ///< the dense net cut by magnitude to the same density, not finetuned; NaN if not asked
   ShrunkFacts shrunk;
-  SparseFacts sparse;
+  SparseFacts sparse;  ///< of the LeNets
   double density() const { return static_cast<double>(nonzero) / static_cast<double>(weights); }
   double mac_fraction() const { return static_cast<double>(shrunk.macs) / static_cast<double>(dense_macs); }
 };
@@ -79,8 +86,8 @@ struct Facts {
 
 /// Layers with a weight, in order.
 std::vector<LayerFacts> layer_facts(const Module& net);
-/// Shrinks `net`, compares logits on up to 1,000 of `images`, and times both if asked to.
-ShrunkFacts shrunk_facts(Sequential& net, const Tensor& images, bool timed);
+/// Shrinks a copy of `net`, compares logits on up to 1,000 of `images`, and times both.
+ShrunkFacts shrunk_facts(Network network, Sequential& net, const Tensor& images);
 /// Compiles `net` for 128 images and for one, compares logits on the 128, and times both.
 SparseFacts sparse_facts(Sequential& net, const Tensor& images);
 

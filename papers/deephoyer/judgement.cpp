@@ -54,6 +54,13 @@ class Judge {
     return std::move(claims_);
   }
 
+  std::vector<Claim> of_large() {
+    bound();
+    residual();
+    scale();
+    return std::move(claims_);
+  }
+
  private:
   // The point of the best validation accuracy among those that pass; where none does, the one nearest to passing.
   const Front* best(const Choice& choice, Figure figure, double most) const {
@@ -259,6 +266,82 @@ class Judge {
     sparse_speed();
   }
 
+  // Section C of the experiments. The network is the one that has points; ResNet-20 if none has.
+  void residual() {
+    const Network network = fronts_.empty() ? Network::resnet_20 : fronts_.front().recipe->network;
+    const std::string& name = info_of(network).name;
+    const Front* group = best(of_penalty(PenaltyKind::group_hoyer_square, network), mac_percent, 60);
+    const auto relative_time = [](const PointFacts& f) { return f.shrunk.shrunk_ms / f.shrunk.dense_ms; };
+    const auto lost = [](const PointFacts& f) { return 100 * (f.dense_test - f.final_test); };
+
+    add_of_group(group, "7a", concat(name, ", Group-HS: at <= 60 % of the MACs little is lost"),
+                 {{"MACs", Relation::kAtMost, 60, "%", 2, per_seed(group, mac_percent)},
+                  {"points lost against the dense start", Relation::kAtMost, 1.5, "points", 2,
+                   per_seed(group, lost)}});
+    add_of_group(group, "7b", concat(name, ", Group-HS: the shrunk network is faster on the clock"),
+                 {{"time / dense time, both compiled for inference", Relation::kAtMost, 0.75, "", 2,
+                   per_seed(group, relative_time)}});
+    against_lasso(network);
+
+    Claim& equal = add("8a", "Shrunk networks compute what the masked ones do", "", 1);
+    Condition error{"largest difference of logits", Relation::kAtMost, 1e-4, "", 9, {}};
+    for (const PointFacts& f : facts_.points) {
+      double& worst = error.measured.emplace(f.seed, 0).first->second;
+      worst = std::max(worst, f.shrunk.largest_error);
+    }
+    equal.conditions = {error};
+  }
+
+  void add_of_group(const Front* group, const std::string& id, const std::string& statement,
+                    std::vector<Condition> conditions) {
+    Claim& claim =
+        add(id, group == nullptr ? statement : concat(statement, " [", group->recipe->arm, "]"), "", 1);
+    claim.conditions = std::move(conditions);
+    if (group == nullptr) claim.missing_arms.push_back("Group-HS");
+    claim.not_comparable = set_for_cifar();
+  }
+
+  // At equal MACs: the two points, one of each method, that are nearest to each other in MACs among those that are smaller
+  // than the dense network by a tenth at least.
+  void against_lasso(Network network) {
+    const Front* mine = nullptr;
+    const Front* rival = nullptr;
+    const auto gap = [](const Front& a, const Front& b) { return std::fabs(a.macs() - b.macs()); };
+    for (const Front& f : fronts_)
+      for (const Front& g : fronts_)
+        if (is_penalty(f, PenaltyKind::group_hoyer_square, network) &&
+            is_penalty(g, PenaltyKind::group_lasso, network) && f.macs() <= 90 && g.macs() <= 90 &&
+            (mine == nullptr || gap(f, g) < gap(*mine, *rival)))
+          mine = &f, rival = &g;
+    Claim& claim =
+        add("7c",
+            concat("At equal MACs Group-HS is no worse than group lasso",
+                   mine == nullptr ? std::string()
+                                   : concat(" [", mine->recipe->arm, " against ", rival->recipe->arm, "]")),
+            "on or above the front", 1);
+    Condition distance{"MACs apart", Relation::kAtMost, 5, "% of dense", 2, {}};
+    Condition ahead{"accuracy of Group-HS beyond group lasso's", Relation::kAtLeast, -0.3, "points", 2, {}};
+    if (mine != nullptr)
+      for (const PointFacts* f : mine->seeds)
+        for (const PointFacts* g : rival->seeds)
+          if (f->seed == g->seed) {
+            distance.measured[f->seed] = std::fabs(mac_percent(*f) - mac_percent(*g));
+            ahead.measured[f->seed] = test_percent(*f) - test_percent(*g);
+          }
+    claim.conditions = {distance, ahead};
+    if (mine == nullptr) claim.missing_arms.push_back("a point of each method at <= 90 % of the MACs");
+    claim.not_comparable = set_for_cifar();
+    if (claim.not_comparable.empty() && mine != nullptr && gap(*mine, *rival) > 5)
+      claim.not_comparable = "no two points are within 5 % of the dense network's MACs";
+  }
+
+  std::string set_for_cifar() const {
+    if (options_.scale == experiment::Scale::kSmoke) return "smoke scale trains on 400 images for two epochs";
+    if (options_.data != "cifar10")
+      return concat("the bars are set for CIFAR-10; this run trained on ", options_.data);
+    return "";
+  }
+
   // On the masks that the runs left, of LeNet-300-100 with at most 2 % of its weights; the slowest one counts.
   void sparse_speed() {
     Claim& claim =
@@ -326,8 +409,10 @@ std::vector<Front> fronts_of(const Facts& facts) {
   return fronts;
 }
 
-std::vector<experiment::Claim> claims_of(const Facts& facts, const experiment::Options& options) {
-  return Judge(facts, options).all();
+std::vector<experiment::Claim> claims_of(const Facts& facts, const experiment::Options& options,
+                                         Family family) {
+  Judge judge(facts, options);
+  return family == Family::lenet ? judge.all() : judge.of_large();
 }
 
 }  // namespace tenon::deephoyer

@@ -26,8 +26,9 @@ struct Front {
 /// The points of all arms, in the order of the arms.
 std::vector<Front> fronts_of(const Facts& facts);
 
-/// All claims. Choices among points (which strength, which cut) are made on validation accuracy, never on test accuracy.
-/// Bars that were published for MNIST are not judged on other data, nor at smoke scale.
-std::vector<experiment::Claim> claims_of(const Facts& facts, const experiment::Options& options);
+/// All claims of a family. Choices among points (which strength, which cut) are made on validation accuracy, never on test accuracy.
+/// Bars that were published for MNIST (of the large family: set for CIFAR-10) are not judged on other data, nor at smoke scale.
+std::vector<experiment::Claim> claims_of(const Facts& facts, const experiment::Options& options,
+                                         Family family = Family::lenet);
 
 }  // namespace tenon::deephoyer

@@ -71,8 +71,7 @@ HistogramChart histogram_of(const Plan& plan, const PointFacts& f) {
 
 experiment::BarChart layer_bars(const std::vector<Front>& fronts, Network network) {
   experiment::BarChart chart;
-  chart.title = network == Network::lenet_5 ? "LeNet-5: weights that stay, layer by layer"
-                                            : "LeNet-300-100: weights that stay, layer by layer";
+  chart.title = info_of(network).name + ": weights that stay, layer by layer";
   chart.caption = "Percent of each layer's weights, first seed, the last cut of each arm.";
   chart.y_label = "% of the layer";
   std::map<std::string, const PointFacts*> last;
@@ -93,8 +92,7 @@ experiment::BarChart layer_bars(const std::vector<Front>& fronts, Network networ
 // Accuracy against size, one series a method.
 XyChart front_chart(const std::vector<Front>& fronts, Network network, bool structural) {
   XyChart chart;
-  chart.title = concat(network == Network::lenet_5 ? "LeNet-5" : "LeNet-300-100",
-                       structural ? ": accuracy and MACs" : ": accuracy and weights");
+  chart.title = info_of(network).name + (structural ? ": accuracy and MACs" : ": accuracy and weights");
   chart.caption =
       "Every strength and cut, mean over the seeds, after finetuning. Up and to the left is better.";
   chart.x_label = structural ? "% of the MACs after shrinking" : "% of the weights";
@@ -114,6 +112,48 @@ XyChart front_chart(const std::vector<Front>& fronts, Network network, bool stru
                                    experiment::format_number(front.test(), 2), " %"));
   }
   return chart;
+}
+
+// One line an arm over the groups of channels, in order; those of a stage stand above those inside its blocks.
+XyChart channels_chart(const std::vector<Front>& fronts) {
+  XyChart chart;
+  chart.title = "Channels that stay, group by group";
+  chart.caption =
+      "In the order of the network, first seed: the channels of each stage, which its shortcuts carry, and "
+      "then those "
+      "inside each of its blocks.";
+  chart.x_label = "group of channels";
+  chart.y_label = "% of its channels";
+  for (const Front& front : fronts) {
+    Series line{.name = front.recipe->arm, .x = {}, .y = {}, .marks = Marks::kLineAndPoints, .labels = {}};
+    for (const KeptChannels& group : front.seeds.front()->shrunk.channels) {
+      line.x.push_back(static_cast<double>(line.x.size() + 1));
+      line.y.push_back(100.0 * static_cast<double>(group.kept.size()) / static_cast<double>(group.before));
+      line.labels.push_back(
+          concat(front.recipe->arm, ", ", group.name, ": ", group.kept.size(), " of ", group.before));
+    }
+    chart.series.push_back(std::move(line));
+  }
+  return chart;
+}
+
+void add_training(Report& report, const Plan& plan) {
+  report.section("Training");
+  const std::vector<Json> log = plan.folder->read_log();
+  report.chart(
+      curves(log, "Validation accuracy", "Through the stages of each arm.", "validation", 100, false, false));
+  report.chart(curves(log, "Training loss", "Cross-entropy, without the penalty.", "loss", 1, false, true));
+  report.chart(curves(log, "The penalty's measure", "Summed over the tensors, while it is minimised.",
+                      "measure", 1, true, true));
+  report.chart(curves(log, "Sum of HS over the tensors", "It bounds the survivors of a cut from below.",
+                      "hoyer_square", 1, true, true));
+}
+
+void add_large(Report& report, const Facts& facts) {
+  const std::vector<Front> fronts = fronts_of(facts);
+  if (fronts.empty()) return;
+  report.chart(front_chart(fronts, fronts.front().recipe->network, true));
+  report.chart(channels_chart(fronts));
 }
 
 void add_toy(Report& report, uint64_t seed) {
@@ -160,7 +200,7 @@ void add_toy(Report& report, uint64_t seed) {
 
 }  // namespace
 
-Report make_report(const Plan& plan, const Facts& facts, const experiment::Results& results) {
+Report make_report(const Plan& plan, const Facts& facts, const experiment::Results& results, Family family) {
   Report report("DeepHoyer",
                 "Yang, Wen, Li: Learning Sparser Neural Network with Differentiable Scale-Invariant Sparsity "
                 "Measures, ICLR 2020");
@@ -171,6 +211,13 @@ Report make_report(const Plan& plan, const Facts& facts, const experiment::Resul
       "once for "
       "each network. Accuracies are of test images unless another set is named.");
   report.claims(results.claims);
+  if (family == Family::large) {
+    report.section("Every point");
+    report.table(points_table(facts, family));
+    add_large(report, facts);
+    add_training(report, plan);
+    return report;
+  }
   report.section("Published and measured");
   report.text(
       "Origin P: the paper's table as recalled from the publication; P ✓: its MACs were computed again from "
@@ -182,7 +229,7 @@ Report make_report(const Plan& plan, const Facts& facts, const experiment::Resul
       "published size.");
   report.table(published_table(facts, plan.problem->name));
   report.section("Every point");
-  report.table(points_table(facts));
+  report.table(points_table(facts, family));
   const std::vector<Front> fronts = fronts_of(facts);
   for (Network network : {Network::lenet_300_100, Network::lenet_5}) {
     bool any = false;
@@ -198,15 +245,7 @@ Report make_report(const Plan& plan, const Facts& facts, const experiment::Resul
     if (f.recipe->method == Method::penalty && f.point == f.recipe->points.front())
       report.chart(histogram_of(plan, f));
   }
-  report.section("Training");
-  const std::vector<Json> log = plan.folder->read_log();
-  report.chart(
-      curves(log, "Validation accuracy", "Through the stages of each arm.", "validation", 100, false, false));
-  report.chart(curves(log, "Training loss", "Cross-entropy, without the penalty.", "loss", 1, false, true));
-  report.chart(curves(log, "The penalty's measure", "Summed over the tensors, while it is minimised.",
-                      "measure", 1, true, true));
-  report.chart(curves(log, "Sum of HS over the tensors", "It bounds the survivors of a cut from below.",
-                      "hoyer_square", 1, true, true));
+  add_training(report, plan);
   add_toy(report, static_cast<uint64_t>(results.options.seed));
   return report;
 }

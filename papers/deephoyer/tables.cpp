@@ -39,10 +39,6 @@ std::string joined(const PointFacts& f, std::string (*part)(const LayerFacts&)) 
   return text;
 }
 
-const char* network_name(Network network) {
-  return network == Network::lenet_5 ? "LeNet-5" : "LeNet-300-100";
-}
-
 // Does this point measure what the published row says?
 bool compares(const Published& row, const Front& front) {
   return !row.arm_prefix.empty() && front.recipe->network == row.network &&
@@ -62,9 +58,46 @@ const Front* beside(const Published& row, const std::vector<Front>& fronts) {
   return best != nullptr ? best : smallest;
 }
 
+// Residual networks have too many layers for a column of each.
+Table residual_table(const Facts& facts) {
+  Table table;
+  table.title = "Every point";
+  table.header = {"network",
+                  "method",
+                  "λ",
+                  "cut",
+                  "test accuracy % dense → before → cut → finetuned",
+                  "λ × measure before the cut",
+                  "weights %",
+                  "channels of a stage: inside its blocks",
+                  "MACs %",
+                  "ms dense",
+                  "ms shrunk",
+                  "speed-up"};
+  table.align.assign(table.header.size(), Align::kRight);
+  for (int column : {0, 1, 3, 4, 7}) table.align[static_cast<size_t>(column)] = Align::kLeft;
+  for (const Front& front : fronts_of(facts)) {
+    const double dense_ms = front.mean([](const PointFacts& f) { return f.shrunk.dense_ms; });
+    const double shrunk_ms = front.mean([](const PointFacts& f) { return f.shrunk.shrunk_ms; });
+    table.rows.push_back({info_of(front.recipe->network).name, front.recipe->label,
+                          front.recipe->penalty.lambda > 0 ? concat(front.recipe->penalty.lambda) : "–",
+                          point_label(*front.recipe, front.point), accuracy_path(front),
+                          format_number(front.mean([](const PointFacts& f) { return f.penalty_before; }), 3),
+                          over_seeds(
+                              front, [](const PointFacts& f) { return percent(f.density()); }, 1),
+                          front.seeds.front()->shrunk.structure,
+                          over_seeds(
+                              front, [](const PointFacts& f) { return percent(f.mac_fraction()); }, 1),
+                          format_number(dense_ms, 1), format_number(shrunk_ms, 1),
+                          format_number(dense_ms / shrunk_ms, 2)});
+  }
+  return table;
+}
+
 }  // namespace
 
-Table points_table(const Facts& facts) {
+Table points_table(const Facts& facts, Family family) {
+  if (family == Family::large) return residual_table(facts);
   Table table;
   table.title = "Every point";
   table.header = {"network",
@@ -90,7 +123,7 @@ Table points_table(const Facts& facts) {
     const double dense_ms = front.mean([](const PointFacts& f) { return f.shrunk.dense_ms; });
     const double shrunk_ms = front.mean([](const PointFacts& f) { return f.shrunk.shrunk_ms; });
     table.rows.push_back(
-        {network_name(front.recipe->network), front.recipe->label,
+        {info_of(front.recipe->network).name, front.recipe->label,
          front.recipe->penalty.lambda > 0 ? concat(front.recipe->penalty.lambda) : "–",
          point_label(*front.recipe, front.point), accuracy_path(front),
          over_seeds(
@@ -117,7 +150,7 @@ Table published_table(const Facts& facts, const std::string& data_set) {
   const std::vector<Front> fronts = fronts_of(facts);
   for (const Published& row : published()) {
     std::vector<std::string> cells = {
-        network_name(row.network),      row.structural ? "MACs" : "weights", row.method,
+        info_of(row.network).name,      row.structural ? "MACs" : "weights", row.method,
         format_number(row.accuracy, 2), format_number(row.percent, 2),       row.detail,
         origin_tag(row.origin)};
     if (const Front* front = beside(row, fronts)) {

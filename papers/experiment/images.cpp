@@ -90,6 +90,12 @@ ImageProblem load_images(const std::string& data, const ImageSetup& setup) {
   return problem;
 }
 
+Shape one_image(const Shape& image) {
+  Shape shape{1};
+  for (int64_t extent : image) shape.push_back(extent);
+  return shape;
+}
+
 double accuracy(Module& net, const Labelled& set) {
   NoGrad no_grad;
   const bool was_training = net.is_training();

@@ -44,6 +44,9 @@ struct ImageSetup {
 /// training images do not have the published class counts, pixel mean and standard deviation.
 ImageProblem load_images(const std::string& data, const ImageSetup& setup);
 
+/// [1, C, H, W]
+Shape one_image(const Shape& image);
+
 /// Fraction of `set`, which may lie on another device, that the network gets right, in evaluation mode.
 double accuracy(Module& net, const Labelled& set);
 

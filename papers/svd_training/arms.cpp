@@ -243,12 +243,8 @@ Tensor statistics_images(const experiment::ImageProblem& problem) {
 std::shared_ptr<Sequential> make_dense(const Plan& plan, int64_t seed) {
   Generator generator(static_cast<uint64_t>(seed));
   if (plan.task.network == Network::lenet_300_100) return make_lenet_300_100(generator);
-  const int64_t blocks = plan.task.network == Network::resnet_8 ? 1 : 3;
-  return make_resnet({.depths = {blocks, blocks, blocks},
-                      .widths = {16, 32, 64},
-                      .in_channels = plan.problem->image[0],
-                      .classes = plan.problem->classes},
-                     generator);
+  return make_named_resnet(plan.task.network == Network::resnet_8 ? "resnet8" : "resnet20",
+                           plan.problem->image[0], plan.problem->classes, generator);
 }
 
 std::shared_ptr<Sequential> load_stage(const Plan& plan, const Recipe& recipe, int64_t seed,

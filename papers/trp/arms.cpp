@@ -193,7 +193,7 @@ class Pair {
     note_dense(*trained_network(plan_, recipe_.start, arm_.seed()));
     for (const auto& [name, macs] : targets()) {
       auto net = trained_network(plan_, recipe_.start, arm_.seed());
-      const std::optional<Filters> kept = filters_by_macs(*net, one_image(image()), macs);
+      const std::optional<Filters> kept = filters_by_macs(*net, experiment::one_image(image()), macs);
       if (!kept) continue;
       keep_filters(*net, *kept);
       Json point = point_of(name, *net);
@@ -262,7 +262,8 @@ std::shared_ptr<Sequential> point_network(const Plan& plan, const Recipe& recipe
   auto net = recipe.method == Method::filters ? trained_network(plan, recipe.start, seed)
                                               : fresh_network(plan, seed);
   if (recipe.method == Method::filters) {
-    keep_filters(*net, *filters_by_macs(*net, one_image(plan.problem->image), point.at("macs").as_integer()));
+    keep_filters(*net, *filters_by_macs(*net, experiment::one_image(plan.problem->image),
+                                        point.at("macs").as_integer()));
   } else {
     Generator generator(static_cast<uint64_t>(seed), kRankStream);
     decompose_fresh(*net, recipe.scheme, ranks_of(point.at("ranks")), generator);

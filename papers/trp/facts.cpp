@@ -23,7 +23,7 @@ double test_of(const Json& at, const char* stage) {
 
 int64_t conv_weights(Module& net, const Shape& image) {
   int64_t weights = 0;
-  for (const LayerAccount& layer : account(net, one_image(image)).layers)
+  for (const LayerAccount& layer : account(net, experiment::one_image(image)).layers)
     if (layer.kind == "Conv2d") weights += layer.weights;
   return weights;
 }

@@ -6,6 +6,7 @@
 #include "core/ops/matmul.h"
 #include "nn/compress/accounting.h"
 #include "nn/models/resnet.h"
+#include "papers/experiment/images.h"
 
 namespace tenon::trp {
 namespace {
@@ -24,37 +25,10 @@ BatchNorm2d& norm_behind(Module& net, std::string conv) {
 
 }  // namespace
 
-const std::vector<std::string>& network_names() {
-  static const std::vector<std::string> names = {"resnet8",   "resnet20", "resnet32", "resnet56",
-                                                 "resnet56b", "resnet18", "resnet50"};
-  return names;
-}
-
 std::shared_ptr<Sequential> make_network(const std::string& name, const Shape& image, int64_t classes,
                                          int64_t seed) {
   Generator generator(static_cast<uint64_t>(seed));
-  const auto cifar = [&](Block block, int64_t blocks) {
-    return make_resnet({.block = block,
-                        .depths = {blocks, blocks, blocks},
-                        .widths = {16, 32, 64},
-                        .in_channels = image[0],
-                        .classes = classes},
-                       generator);
-  };
-  if (name == "resnet8") return cifar(Block::basic, 1);
-  if (name == "resnet20") return cifar(Block::basic, 3);
-  if (name == "resnet32") return cifar(Block::basic, 5);
-  if (name == "resnet56") return cifar(Block::basic, 9);
-  if (name == "resnet56b") return cifar(Block::bottleneck, 9);
-  TENON_CHECK(name == "resnet18" || name == "resnet50", "trp: no network is called '", name, "'");
-  TENON_CHECK(image[0] == 3, "trp: ", name, " expects images of 3 channels, got ", image);
-  return make_imagenet_resnet(name == "resnet18" ? 18 : 50, classes, generator);
-}
-
-Shape one_image(const Shape& image) {
-  Shape shape{1};
-  for (int64_t extent : image) shape.push_back(extent);
-  return shape;
+  return make_named_resnet(name, image[0], classes, generator);
 }
 
 std::vector<NamedConv> trained_convs(Module& net) {
@@ -66,7 +40,7 @@ std::vector<NamedConv> trained_convs(Module& net) {
 
 int64_t conv_macs(Module& net, const Shape& image) {
   int64_t macs = 0;
-  for (const LayerAccount& layer : account(net, one_image(image)).layers)
+  for (const LayerAccount& layer : account(net, experiment::one_image(image)).layers)
     if (layer.kind == "Conv2d") macs += layer.macs;
   return macs;
 }
@@ -88,7 +62,7 @@ Candidates candidates_of(Module& net, LowRankScheme scheme, const Shape& image, 
   out.scheme = scheme;
   out.network_macs = conv_macs(net, image);
   LayerUses uses;
-  net.walk(one_image(image), uses);
+  net.walk(experiment::one_image(image), uses);
   std::map<const Module*, Shape> inputs;
   for (const LayerUse& use : uses) inputs[use.layer] = use.input;
   std::vector<NamedConv> convs;

@@ -13,16 +13,10 @@
 
 namespace tenon::trp {
 
-/// "resnet8", "resnet20", "resnet32", "resnet56" (basic blocks), "resnet56b" (bottlenecks, as the authors' code has it),
-/// "resnet18", "resnet50" (ImageNet).
-const std::vector<std::string>& network_names();
-/// Fresh weights, drawn from the seed alone, for images [C, H, W]. Throws Error on an unknown name, and if an ImageNet
-/// network is asked for with other than three channels.
+/// One of nn/models/resnet.h's by name ("resnet56b": bottlenecks, as the authors' code has it), with fresh weights, drawn
+/// from the seed alone, for images [C, H, W]. Throws Error as make_named_resnet.
 std::shared_ptr<Sequential> make_network(const std::string& name, const Shape& image, int64_t classes,
                                          int64_t seed);
-
-/// [1, C, H, W]
-Shape one_image(const Shape& image);
 
 /// What is cut in training: all convolutions but the first one and the shortcuts'.
 std::vector<NamedConv> trained_convs(Module& net);

@@ -6,6 +6,7 @@
 #include "nn/compress/accounting.h"
 #include "nn/compress/filters.h"
 #include "nn/models/resnet.h"
+#include "papers/experiment/images.h"
 #include "papers/trp/data_driven.h"
 #include "papers/trp/networks.h"
 #include "papers/trp/recipes.h"
@@ -143,7 +144,7 @@ TEST_CASE("trp: removed filters are those of least norm, and what stays computes
   const State start = clone_state(net->state());
   masked->load_state(start);
   const int64_t dense = conv_macs(*net, kImage);
-  const std::optional<Filters> kept = filters_by_macs(*net, one_image(kImage), dense / 2);
+  const std::optional<Filters> kept = filters_by_macs(*net, experiment::one_image(kImage), dense / 2);
   REQUIRE(kept);
   CHECK(kept->size() == 3);
   keep_filters(*net, *kept);
@@ -170,8 +171,8 @@ TEST_CASE("trp: removed filters are those of least norm, and what stays computes
   CHECK(largest_difference(*masked, *net, images(8)) < 1e-5);
   auto again = small_network();
   again->load_state(start);
-  CHECK(*filters_by_macs(*again, one_image(kImage), macs) == *kept);
-  CHECK(!filters_by_macs(*small_network(), one_image(kImage), 1000));
+  CHECK(*filters_by_macs(*again, experiment::one_image(kImage), macs) == *kept);
+  CHECK(!filters_by_macs(*small_network(), experiment::one_image(kImage), 1000));
 }
 
 TEST_CASE("trp: every arm comes after those that it needs, and a schedule keeps its proportions") {
