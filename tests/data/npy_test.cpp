@@ -74,8 +74,8 @@ TEST_CASE("npy: the header's keys in any order, the other quotes, versions 2 and
   CHECK(npy(npy_file("{\"shape\":(1,),'fortran_order':False,'descr':'<f4'}", elements)).shape() == Shape{1});
   for (char version : {'\2', '\3'}) {
     const std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n";
-    const std::string bytes = std::string("\x93NUMPY") + version + '\0' + static_cast<char>(header.size()) +
-                              std::string(3, '\0') + header + elements;
+    const std::string bytes = concat("\x93NUMPY", version, '\0', static_cast<char>(header.size()),
+                                     std::string(3, '\0'), header, elements);
     CHECK(npy(bytes).rank() == 0);
   }
 }
