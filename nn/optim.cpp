@@ -131,6 +131,21 @@ void Optimizer::load_state(const State& state) {
   }
 }
 
+void Optimizer::inherit(const Optimizer& other) {
+  TENON_CHECK(slots_ == other.slots_, "Optimizer: inherit: the optimisers keep different state");
+  State common;
+  const State theirs = other.state(), rates = state();
+  for (const char* name : {"lr", "weight_decay"}) common.emplace(name, rates.at(name));
+  for (const ParameterGroup& group : groups_)
+    for (const NamedVariable& p : group.parameters) {
+      if (!theirs.contains("step_count." + p.name)) continue;
+      common.emplace("step_count." + p.name, theirs.at("step_count." + p.name));
+      for (const std::string& slot : slots_)
+        common.emplace(slot + "." + p.name, theirs.at(slot + "." + p.name));
+    }
+  load_state(common);
+}
+
 // ---- the optimisers ---------------------------------------------------------------------------------
 
 SGD::SGD(std::vector<NamedVariable> parameters, SgdOptions options)

@@ -41,6 +41,10 @@ class Optimizer {
   /// Takes over a state. Throws Error, before anything is changed, naming what is unknown, missing or of
   /// another shape.
   void load_state(const State& state);
+  /// Takes over what `other` keeps for the parameters that both have by name: the network has grown, and this is the new
+  /// optimiser. All others begin as if never updated; rates and decays stay. Throws Error, before anything is changed, if a
+  /// parameter has another shape or dtype there, or if the optimisers keep different things.
+  void inherit(const Optimizer& other);
 
  protected:
   /// `slots` names the state tensors that each parameter has, in the order of `states` in update.

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/ops/elementwise.h"
+#include "core/ops/index.h"
 #include "core/ops/pool.h"
 #include "core/ops/reduce.h"
 #include "data/datasets.h"
@@ -36,9 +37,12 @@ void check_mnist(const Dataset& set) {
               " and ", deviation);
 }
 
-// Means over squares, rounded to bytes again.
-Dataset pooled(Dataset set, int64_t pool) {
-  if (pool > 1) set.images = round(avg_pool(set.images.to(float32), {.kernel = {pool}})).to(uint8);
+// Means over squares, rounded to bytes again, in a frame of zeros.
+Dataset resized(Dataset set, const ImageSetup& setup) {
+  const int64_t frame = setup.frame;
+  if (setup.pool > 1)
+    set.images = round(avg_pool(set.images.to(float32), {.kernel = {setup.pool}})).to(uint8);
+  if (frame > 0) set.images = pad(set.images, {0, 0, frame, frame}, {0, 0, frame, frame});
   return set;
 }
 
@@ -64,8 +68,8 @@ Labelled labelled(const Dataset& set, const std::vector<int64_t>& indices, const
 ImageProblem load_images(const std::string& data, const ImageSetup& setup) {
   Dataset train = load_dataset(data, Part::train);
   if (data == "mnist") check_mnist(train);
-  train = pooled(std::move(train), setup.pool);
-  const Dataset test = pooled(load_dataset(data, Part::test), setup.pool);
+  train = resized(std::move(train), setup);
+  const Dataset test = resized(load_dataset(data, Part::test), setup);
   Split split = split_validation(train.labels.numel(), setup.validation, kSplitSeed);
   const auto available = static_cast<int64_t>(split.train.size());
   TENON_CHECK(setup.train <= available && setup.test <= test.labels.numel(), data, ": has ", available,
@@ -82,8 +86,10 @@ ImageProblem load_images(const std::string& data, const ImageSetup& setup) {
   problem.validation = labelled(train, split.validation, setup.augment);
   problem.test = labelled(test, random_subset(test.labels.numel(), tests, kSplitSeed), setup.augment);
   problem.augment = setup.augment;
-  const std::string extents =
-      setup.pool > 1 ? concat(" of ", problem.image[1], " x ", problem.image[2], " means") : "";
+  std::string extents;
+  if (setup.pool > 1 || setup.frame > 0)
+    extents = concat(" of ", problem.image[1], " x ", problem.image[2], setup.pool > 1 ? " means" : "",
+                     setup.frame > 0 ? concat(" framed by ", setup.frame, " zeros") : "");
   problem.description =
       concat(problem.name, ", ", problem.train.size(), " / ", problem.validation.labels.numel(), " / ",
              problem.test.labels.numel(), " images", extents, " (train / validation / test), ", train.origin);

@@ -36,6 +36,7 @@ struct ImageSetup {
   int64_t validation = 5000;  ///< held out of the training images, the same for every seed of a run
   int64_t test = 0;           ///< how many test images at most; 0: all
   int64_t pool = 1;           ///< means over squares of so many pixels a side take the place of the pixels
+  int64_t frame = 0;          ///< zeros put around each image, on each side, after that: 28 x 28 to 32 x 32
   Augmentation augment;       ///< mean and std also normalise validation and test images
 };
 

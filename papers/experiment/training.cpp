@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
 #include "autograd/ops/elementwise.h"
 #include "nn/loss.h"
@@ -36,19 +37,25 @@ void save(const std::string& path, const Stage& stage, const Module& net, const 
   out.save(path);
 }
 
-// The epoch of a checkpoint of this stage, its contents taken over; 0 if there is none.
-int64_t resume(const std::string& path, const Stage& stage, Module& net, Optimizer& optimizer, Best& best) {
-  if (!std::filesystem::exists(path)) return 0;
-  const Checkpoint in = Checkpoint::load(path);
-  if (in.text("stage") != stage.name) return 0;  // of a stage that is finished
-  net.load_state(in.state("model"));
-  optimizer.load_state(in.state("optimizer"));
-  if (in.has("best_epoch")) best = {in.real("best_accuracy"), in.integer("best_epoch"), in.state("best")};
-  if (stage.load_hook_state && stage.hook_state) {
-    const bool kept = in.has("hooks");
-    stage.load_hook_state(kept ? in.state("hooks") : State());
-  }
-  return in.integer("epoch");
+void load_hooks(const Checkpoint& in, const Stage& stage) {
+  if (!stage.load_hook_state || !stage.hook_state) return;
+  const bool kept = in.has("hooks");
+  stage.load_hook_state(kept ? in.state("hooks") : State());
+}
+
+// Makes the optimiser, and takes over the checkpoint if it is of this stage: the epoch that it was written after, or 0.
+int64_t resume(const std::string& path, const Stage& stage, Module& net,
+               std::unique_ptr<Optimizer>& optimizer, Best& best) {
+  std::optional<Checkpoint> in;
+  if (std::filesystem::exists(path)) in = Checkpoint::load(path);
+  if (in && in->text("stage") != stage.name) in.reset();  // of a stage that is finished
+  if (in) load_hooks(*in, stage);
+  optimizer = stage.make_optimizer(net);
+  if (!in) return 0;
+  net.load_state(in->state("model"));
+  optimizer->load_state(in->state("optimizer"));
+  if (in->has("best_epoch")) best = {in->real("best_accuracy"), in->integer("best_epoch"), in->state("best")};
+  return in->integer("epoch");
 }
 
 }  // namespace
@@ -88,78 +95,102 @@ StageRunner::StageRunner(const ImageProblem& problem, ArmRun& arm, int64_t total
                 {.terminal = is_terminal(1), .interval = 30, .already_done = 0, .clock = {}}) {}
 
 void StageRunner::run(const Stage& stage, Module& net) {
-  if (!std::filesystem::exists(file(stage.name)))
+  if (!std::filesystem::exists(file(stage.name))) {
     train(stage, net);
-  else
-    epochs_done_ += stage.epochs;
-  net.load_state(Checkpoint::load(file(stage.name)).state("model"));
+    net.load_state(Checkpoint::load(file(stage.name)).state("model"));
+    return;
+  }
+  const Checkpoint in = Checkpoint::load(file(stage.name));
+  if (stage.after_epoch) load_hooks(in, stage);
+  net.load_state(in.state("model"));
+  epochs_done_ += stage.done ? in.integer("epochs") : stage.epochs;
+}
+
+DataLoader StageRunner::loader_of(const Stage& stage) const {
+  return {problem_.source,
+          problem_.train,
+          {.batch_size = stage.batch,
+           .shuffle = true,
+           .drop_last = false,
+           .seed = static_cast<uint64_t>(arm_.seed()),
+           .prefetch = 0,
+           .augment = problem_.augment}};
 }
 
 void StageRunner::train(const Stage& stage, Module& net) {
-  const std::unique_ptr<Optimizer> optimizer = stage.make_optimizer(net);
-  DataLoader loader(problem_.source, problem_.train,
-                    {.batch_size = stage.batch,
-                     .shuffle = true,
-                     .drop_last = false,
-                     .seed = static_cast<uint64_t>(arm_.seed()),
-                     .prefetch = 0,
-                     .augment = problem_.augment});
+  DataLoader loader = loader_of(stage);
   Best best;
-  int64_t epoch = resume(file("checkpoint"), stage, net, *optimizer, best);
+  std::unique_ptr<Optimizer> optimizer;
+  int64_t epoch = resume(file("checkpoint"), stage, net, optimizer, best);
   if (!log_rewound_) arm_.rewind_log(epochs_done_ + epoch);
   log_rewound_ = true;
   const int64_t first = epochs_done_;
   epochs_done_ += epoch;
-  while (epoch < stage.epochs) {
+  while (epoch < stage.epochs && !(stage.done && stage.done())) {
     loader.seek({first + epoch, 0});
     const double lr = stage.lr(epoch);
     optimizer->set_lr(lr);
     if (stage.begin_epoch) stage.begin_epoch(epoch);
-    const double loss = train_epoch(stage, net, *optimizer, loader, epoch * loader.batches_per_epoch());
-    const double validation = accuracy(net, problem_.validation);
+    EpochOutcome outcome = train_epoch(stage, net, *optimizer, loader, epoch * loader.batches_per_epoch());
+    outcome.validation = accuracy(net, problem_.validation);
     ++epoch;
     ++epochs_done_;
-    if (stage.keep_best && validation > best.accuracy) best = {validation, epoch, clone_state(net.state())};
+    if (stage.after_epoch && stage.after_epoch(outcome)) {
+      std::unique_ptr<Optimizer> fresh = stage.make_optimizer(net);
+      if (!stage.drop_state) fresh->inherit(*optimizer);
+      optimizer = std::move(fresh);
+    }
+    if (stage.keep_best && outcome.validation > best.accuracy)
+      best = {outcome.validation, epoch, clone_state(net.state())};
     Json line = Json::object({{"epoch", epochs_done_},
                               {"stage", stage.name},
                               {"stage_epoch", epoch},
                               {"lr", lr},
-                              {"loss", loss},
-                              {"validation", validation}});
+                              {"loss", outcome.loss},
+                              {"training", outcome.training},
+                              {"validation", outcome.validation}});
     const Json facts = stage.epoch_facts ? stage.epoch_facts() : Json::object();
     for (const JsonMember& fact : facts.members()) line[fact.key] = fact.value;
     arm_.log(line);
     save(file("checkpoint"), stage, net, *optimizer, best, epoch);
-    progress_.update(epochs_done_, concat(stage.name, " ", epoch, "/", stage.epochs, "  loss ", loss,
-                                          "  validation ", 100 * validation, " %"));
-    if (!stage.keep_best) best = {validation, epoch, {}};
+    progress_.update(epochs_done_, concat(stage.name, " ", epoch, "/", stage.epochs, "  loss ", outcome.loss,
+                                          "  validation ", 100 * outcome.validation, " %"));
+    if (!stage.keep_best) best = {outcome.validation, epoch, {}};
   }
   Checkpoint out;
   out.put("model", best.model.empty() ? net.state() : best.model);
   out.put("validation", best.accuracy);
   out.put("epoch", best.epoch);
+  if (stage.done) out.put("epochs", epoch);
+  if (stage.after_epoch && stage.hook_state) out.put("hooks", stage.hook_state());
   out.save(file(stage.name));
 }
 
-double StageRunner::train_epoch(const Stage& stage, Module& net, Optimizer& optimizer, DataLoader& loader,
-                                int64_t first_step) {
+EpochOutcome StageRunner::extra_epoch(const Stage& stage, Module& net, Optimizer& optimizer, int64_t order) {
+  constexpr int64_t kBeyond = int64_t{1} << 32;  // more than any run has epochs
+  DataLoader loader = loader_of(stage);
+  loader.seek({kBeyond + order, 0});
+  return train_epoch(stage, net, optimizer, loader, 0);
+}
+
+EpochOutcome StageRunner::train_epoch(const Stage& stage, Module& net, Optimizer& optimizer,
+                                      DataLoader& loader, int64_t first_step) {
   net.train();
-  double total = 0;
+  EpochOutcome total;
   int64_t step = first_step;
   for (Batch batch; loader.next(batch); ++step) {
     if (stop_requested())
       throw Interrupted(
           concat(arm_.name(), ", seed ", arm_.seed(), ": stopped after ", epochs_done_, " epochs"));
-    const auto run = [&] {
-      total += train_step(stage, net, optimizer, batch, step) * static_cast<double>(batch.labels.numel());
-    };
+    const auto run = [&] { train_step(stage, net, optimizer, batch, step, total); };
     // The second step is like all that follow: the first makes the optimiser's state.
     if (memory_ && step == first_step + 1 && stage.name != traced_stage_)
       trace_step(stage, net, optimizer, run);
     else
       run();
   }
-  return total / static_cast<double>(loader.size());
+  const auto size = static_cast<double>(loader.size());
+  return {.loss = total.loss / size, .training = total.training / size};
 }
 
 void StageRunner::trace_step(const Stage& stage, Module& net, const Optimizer& optimizer,
@@ -172,23 +203,24 @@ void StageRunner::trace_step(const Stage& stage, Module& net, const Optimizer& o
   out_ << '\n' << to_text(table) << std::flush;
 }
 
-double StageRunner::train_step(const Stage& stage, Module& net, Optimizer& optimizer, const Batch& batch,
-                               int64_t step) {
+void StageRunner::train_step(const Stage& stage, Module& net, Optimizer& optimizer, const Batch& batch,
+                             int64_t step, EpochOutcome& total) {
   optimizer.zero_grad();
   if (stage.begin_step) {
     NoGrad no_grad;
     stage.begin_step(step);
   }
   const Batch here = batch.to(net.device());
-  Variable loss = cross_entropy(net(Variable(here.images)), here.labels);
-  const double value = loss.item();
+  const Variable logits = net(Variable(here.images));
+  Variable loss = cross_entropy(logits, here.labels);
+  total.loss += loss.item() * static_cast<double>(here.labels.numel());
+  total.training += static_cast<double>(count_correct(logits.value(), here.labels));
   if (stage.extra_loss) loss = loss + stage.extra_loss();
   backward(loss);
   NoGrad no_grad;
   if (stage.after_backward) stage.after_backward(step);
   optimizer.step();
   if (stage.after_step) stage.after_step(step);
-  return value;
 }
 
 }  // namespace tenon::experiment

@@ -25,9 +25,16 @@ LearningRate exponential_rate(double first, double last, int64_t epochs);
 /// `rate`, times 0.1 from each of these epochs on: with `milestones` {82, 123}, epoch 82 is the first of 0.1 `rate`.
 LearningRate stepped_rate(double rate, std::vector<int64_t> milestones);
 
+/// What came of an epoch: fractions of images that were classified rightly.
+struct EpochOutcome {
+  double loss = 0;
+  double training = 0;    ///< of each batch as it was trained
+  double validation = 0;  ///< after the epoch
+};
+
 struct Stage {
-  std::string name;  ///< "dense", "finetune-0.03"; also the name of its file
-  int64_t epochs = 0;
+  std::string name;    ///< "dense", "finetune-0.03"; also the name of its file
+  int64_t epochs = 0;  ///< at most
   LearningRate lr;
   /// Made anew for every stage.
   std::function<std::unique_ptr<Optimizer>(const Module& net)> make_optimizer;
@@ -41,9 +48,16 @@ struct Stage {
   std::function<Variable()> extra_loss;              ///< added to the loss of every batch
   std::function<void(int64_t step)> after_backward;  ///< gradients are there; without recording
   std::function<void(int64_t step)> after_step;      ///< without recording
+  /// May change what the network is made of, and returns true if it did: the optimiser is then made anew, and the state of
+  /// the parameters that both have is carried over by name, or dropped with `drop_state`. Before the epoch's line and
+  /// checkpoint.
+  std::function<bool(const EpochOutcome& outcome)> after_epoch;
+  bool drop_state = false;
+  std::function<bool()> done;         ///< ends the stage before its epochs are over; asked before each
   std::function<Json()> epoch_facts;  ///< members appended to the epoch's line of the log: an object
-  /// What hooks keep from step to step goes into the checkpoint, and comes back before the first step of a resumed stage.
-  /// An empty state is not written.
+  /// What hooks keep from step to step goes into the checkpoint, and comes back before the first step of a resumed stage,
+  /// before the weights do: where after_epoch changed the network, loading changes it again, and does so too before the
+  /// weights of a finished stage are loaded. An empty state is not written.
   std::function<State()> hook_state;
   std::function<void(const State&)> load_hook_state;
 };
@@ -69,12 +83,18 @@ class StageRunner {
   void run(const Stage& stage, Module& net);
   /// Epochs of this pair that are done.
   int64_t epochs_done() const { return epochs_done_; }
+  /// An epoch of `stage` that is not counted, logged or kept, for hooks that train a part of the network between two epochs.
+  /// `order` numbers the order of images, beyond those of the counted epochs. Throws Interrupted.
+  EpochOutcome extra_epoch(const Stage& stage, Module& net, Optimizer& optimizer, int64_t order);
 
  private:
   void train(const Stage& stage, Module& net);
-  double train_epoch(const Stage& stage, Module& net, Optimizer& optimizer, DataLoader& loader,
-                     int64_t first_step);
-  double train_step(const Stage& stage, Module& net, Optimizer& optimizer, const Batch& batch, int64_t step);
+  DataLoader loader_of(const Stage& stage) const;
+  EpochOutcome train_epoch(const Stage& stage, Module& net, Optimizer& optimizer, DataLoader& loader,
+                           int64_t first_step);
+  /// Adds the batch's loss and right answers, both times its size, to `total`.
+  void train_step(const Stage& stage, Module& net, Optimizer& optimizer, const Batch& batch, int64_t step,
+                  EpochOutcome& total);
   void trace_step(const Stage& stage, Module& net, const Optimizer& optimizer,
                   const std::function<void()>& step);
   std::string file(const std::string& name) const {

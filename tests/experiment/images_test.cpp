@@ -48,4 +48,28 @@ TEST_CASE("experiment: a set in three parts, means over squares, normalised") {
   CHECK_THROWS_WITH_AS(load_images("fashion_mnist", setup), doctest::Contains("59900"), Error);
 }
 
+TEST_CASE("experiment: a frame of zeros stands around every image of every part") {
+  ImageSetup setup{.train = 20, .validation = 20, .test = 20, .augment = {}};
+  const ImageProblem bare = load_images("fashion_mnist", setup);
+  setup.frame = 2;
+  const ImageProblem framed = load_images("fashion_mnist", setup);
+  CHECK(framed.image == Shape{1, 32, 32});
+  CHECK(framed.description.find("of 32 x 32 framed by 2 zeros") != std::string::npos);
+  std::vector<float> image(1024), plain(784);
+  framed.source->read(framed.train[0], image.data());
+  bare.source->read(bare.train[0], plain.data());
+  double frame = 0;
+  for (size_t y = 0; y < 32; ++y)
+    for (size_t x = 0; x < 32; ++x) {
+      const bool inside = y >= 2 && y < 30 && x >= 2 && x < 30;
+      if (inside) CHECK(image[y * 32 + x] == plain[(y - 2) * 28 + x - 2]);
+      if (!inside) frame += image[y * 32 + x];
+    }
+  CHECK(frame == 0);
+  for (const Labelled* part : {&framed.validation, &framed.test})
+    CHECK(part->images.shape() == Shape{20, 1, 32, 32});
+  CHECK(framed.test.images.narrow(2, 2, 28).narrow(3, 2, 28).to_vector<float>() ==
+        bare.test.images.to_vector<float>());
+}
+
 }  // namespace tenon::experiment

@@ -144,4 +144,66 @@ TEST_CASE("experiment: learning rates") {
   CHECK(stepped(123) == doctest::Approx(0.001));
 }
 
+// A network that gets a layer after the second epoch, in a stage that ends itself after the fourth.
+namespace {
+
+State train_growing(const std::filesystem::path& folder, int64_t stop_at_step, bool drop_state = false) {
+  const ImageProblem problem = made_up_problem();
+  std::ostringstream out;
+  RunFolder run(folder, Json::object({{"data", "made up"}}), true);
+  ArmRun arm = run.arm("arm", 1);
+  StageRunner runner(problem, arm, 6, out);
+  auto net = make_net();
+  int64_t epochs = 0;
+  const auto grow = [&] {
+    Generator g(3);
+    if (epochs >= 2 && net->size() == 2) net->add("more", std::make_shared<Linear>(3, 3, Bias::yes, g));
+  };
+  Stage stage = sgd_stage("growing", 100);
+  stage.lr = stepped_rate(0.1, {});
+  stage.drop_state = drop_state;
+  stage.after_step = [&](int64_t step) {
+    if (step == stop_at_step) throw Interrupted("stopped by the test");
+  };
+  stage.after_epoch = [&](const EpochOutcome& outcome) {
+    CHECK(outcome.loss > 0);
+    CHECK(outcome.training >= 0);
+    CHECK(outcome.training <= 1);
+    const size_t before = net->size();
+    ++epochs;
+    grow();
+    return net->size() > before;
+  };
+  stage.done = [&] { return epochs == 4; };
+  stage.hook_state = [&] { return State{{"epochs", Tensor::scalar(static_cast<double>(epochs), int64)}}; };
+  stage.load_hook_state = [&](const State& state) {
+    epochs = static_cast<int64_t>(state.at("epochs").item());
+    grow();
+  };
+  runner.run(stage, *net);
+  CHECK(runner.epochs_done() == 4);
+  runner.run(sgd_stage("tail", 2), *net);
+  CHECK(runner.epochs_done() == 6);
+  return clone_state(net->state());
+}
+
+}  // namespace
+
+TEST_CASE("experiment: a network that grows in training is broken off and goes on to the same bits") {
+  const test::TemporaryFolder temporary;
+  const State whole = train_growing(temporary.path() / "whole", -1);
+  CHECK(whole.contains("more.weight"));
+  for (int64_t step : {4, 8}) {  // before it grew, and after
+    const std::filesystem::path folder = temporary.path() / concat("broken-", step);
+    CHECK_THROWS_AS(train_growing(folder, step), Interrupted);
+    for (int again = 0; again < 2; ++again) {  // the second time every stage is finished
+      const State resumed = train_growing(folder, -1);
+      for (const auto& [name, value] : whole)
+        CHECK(resumed.at(name).to_vector<float>() == value.to_vector<float>());
+    }
+  }
+  const State dropped = train_growing(temporary.path() / "dropped", -1, true);
+  CHECK(dropped.at("fc.weight").to_vector<float>() != whole.at("fc.weight").to_vector<float>());
+}
+
 }  // namespace tenon::experiment

@@ -191,4 +191,30 @@ TEST_CASE("optim: the state comes back to the same bits, and misfits are named")
   CHECK_THROWS_AS(a.add_group({first[0]}, 1, 0), Error);
 }
 
+TEST_CASE("optim: the optimiser of a grown network inherits by name") {
+  Generator generator(test_seed());
+  const auto parameter = [&](const char* name, const Shape& shape) {
+    return NamedVariable{name, Variable(random_normal(shape, generator), true)};
+  };
+  const NamedVariable w = parameter("w", {4, 3}), b = parameter("b", {4}), middle = parameter("middle", {2});
+  SGD old({w, b}, {.lr = 0.5, .momentum = 0.9});
+  for (const NamedVariable& p : {w, b})
+    p.variable.set_grad(Variable(random_normal(p.variable.shape(), generator)));
+  old.step();
+  SGD grown({w, middle, b}, {.lr = 0.1, .momentum = 0.9});
+  grown.inherit(old);
+  const State kept = grown.state(), before = old.state();
+  for (const char* name : {"momentum.w", "momentum.b"})
+    CHECK(kept.at(name).to_vector<float>() == before.at(name).to_vector<float>());
+  CHECK(kept.at("step_count.b").item() == 1);
+  CHECK_FALSE(kept.contains("momentum.middle"));
+  CHECK(grown.groups()[0].lr == 0.1);
+  grown.step();  // its own memory, not the old one's
+  CHECK(kept.at("momentum.w").to_vector<float>() != before.at("momentum.w").to_vector<float>());
+
+  SGD other({parameter("w", {5})}, {.momentum = 0.9}), plain({w}, {});
+  CHECK_THROWS_WITH_AS(other.inherit(old), doctest::Contains("'momentum.w' expects"), Error);
+  CHECK_THROWS_WITH_AS(plain.inherit(old), doctest::Contains("keep different state"), Error);
+}
+
 }  // namespace tenon
