@@ -143,16 +143,18 @@ $(COUNTED): OPT = -O2
 endif
 
 # The standard library is read once and not once a file: a third of the time of a whole build. No header of the tree may
-# be in it, so that touching one still compiles its includers alone. (ccache asks to be told that it may trust this.)
-PRECOMPILED := $(B)/standard_library.h
+# be in it, so that touching one still compiles its includers alone. One for each level of optimisation, by flags fixed
+# here: g++ 12 takes one of another level and crashes over some files. (ccache asks to be told that it may trust this.)
 export CCACHE_SLOPPINESS ?= pch_defines,time_macros
-$(PRECOMPILED).gch: make/standard_library.h $(FLAGS_FILE) | installed
-	@echo "  c++   $< (precompiled)"
-	@cp $< $(PRECOMPILED)
-	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPT) -x c++-header $(PRECOMPILED) -o $@
-COMPILE = $(CXX) -include $(PRECOMPILED) $(CPPFLAGS) $(CXXFLAGS) $(OPT)
+PRECOMPILED := $(patsubst %,$(B)/standard_library%.h.gch,$(sort -O1 $(OPT) $(KERNEL_OPT)))
+PRECOMPILE := $(CXX) $(CPPFLAGS) $(CXXFLAGS)
+$(PRECOMPILED): $(B)/standard_library%.h.gch: make/standard_library.h $(FLAGS_FILE) | installed
+	@echo "  c++   $< ($*)"
+	@cp $< $(@:.gch=)
+	@$(PRECOMPILE) $* -x c++-header $(@:.gch=) -o $@
+COMPILE = $(CXX) -include $(B)/standard_library$(OPT).h $(CPPFLAGS) $(CXXFLAGS) $(OPT)
 
-$(B)/%.cpp.o: %.cpp $(FLAGS_FILE) $(PRECOMPILED).gch
+$(B)/%.cpp.o: %.cpp $(FLAGS_FILE) $(PRECOMPILED)
 	@mkdir -p $(@D)
 	@echo "  c++   $<"
 	@$(COMPILE) -c $< -o $@
@@ -163,7 +165,7 @@ $(B)/%.cu.o: %.cu $(FLAGS_FILE) | installed
 	@echo "  nvcc  $<"
 	@$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 else
-$(B)/%.cu.o: %.cu $(FLAGS_FILE) $(PRECOMPILED).gch
+$(B)/%.cu.o: %.cu $(FLAGS_FILE) $(PRECOMPILED)
 	@mkdir -p $(@D)
 	@echo "  c++   $< (emulated)"
 	@$(COMPILE) -x c++ -c $< -o $@

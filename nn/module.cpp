@@ -97,7 +97,7 @@ Module& Module::at(const std::string& name) {
   fail(kind(), ": at: has no module '", name, "'");
 }
 
-void Module::replace(const std::string& name, std::shared_ptr<Module> by) {
+std::shared_ptr<Module> Module::replace(const std::string& name, std::shared_ptr<Module> by) {
   const size_t dot = name.rfind('.');
   Module& parent = dot == std::string::npos ? *this : at(name.substr(0, dot));
   const std::string last = dot == std::string::npos ? name : name.substr(dot + 1);
@@ -105,8 +105,7 @@ void Module::replace(const std::string& name, std::shared_ptr<Module> by) {
   for (auto& [child, module] : parent.children_) {
     if (child != last) continue;
     parent.on_replace(last, by);
-    module = std::move(by);
-    return;
+    return std::exchange(module, std::move(by));
   }
   fail(kind(), ": replace: has no module '", name, "'");
 }

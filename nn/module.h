@@ -74,9 +74,9 @@ class Module {
   int64_t parameter_count() const;
   /// The module of that path ("stage1.0"). Throws Error if there is none.
   Module& at(const std::string& name);
-  /// Puts another module in the place of the one at that path, under its name. Throws Error if there is none, or if the
-  /// module above it does not take another one.
-  void replace(const std::string& name, std::shared_ptr<Module> by);
+  /// Puts another module in the place of the one at that path, under its name, and returns that one. Throws Error if there
+  /// is none, or if the module above it does not take another one.
+  std::shared_ptr<Module> replace(const std::string& name, std::shared_ptr<Module> by);
 
   // ---- modes, places --------------------------------------------------------------------------------
   /// Training mode is the initial one; batch norm and dropout behave differently in evaluation mode.

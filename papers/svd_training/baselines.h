@@ -17,10 +17,4 @@ void truncate_like(Module& net, Module& like);
 /// Gives every residual block as many filters as it has in `state`, so that load_state takes it.
 void fit_filters(Module& net, const State& state);
 
-/// Singular form of a convolution's matrix [n, c k k] that loses least of the responses y = M x whose covariance is
-/// `responses` [n, n] (Zhang et al., 2016, eq. 3): with eigenvectors Q_k of the largest eigenvalues, Q_k Q_k^T M, cut where
-/// the eigenvalues dropped are at most the share `e` of all. A constant shift of the responses is left to the batch norm
-/// that follows.
-Svd response_factors(const Tensor& matrix, const Tensor& responses, double e);
-
 }  // namespace tenon::svd_training

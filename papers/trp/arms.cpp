@@ -8,7 +8,6 @@
 #include "nn/compress/filters.h"
 #include "nn/norm.h"
 #include "papers/experiment/training.h"
-#include "papers/trp/data_driven.h"
 
 namespace tenon::trp {
 namespace {
@@ -170,7 +169,7 @@ class Pair {
       auto net = trained_network(plan_, recipe_.start, arm_.seed());
       const bool by_responses = recipe_.method == Method::data_driven;
       const Candidates candidates =
-          by_responses ? data_driven_candidates(*net, image(), plan_.strided, response_images())
+          by_responses ? candidates_by_responses(*net, image(), plan_.strided, response_images())
                        : candidates_of(*net, recipe_.scheme, image(), plan_.strided);
       std::optional<Ranks> ranks = candidates.by_macs(macs);
       if (recipe_.method == Method::random_ranks)

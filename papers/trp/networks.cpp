@@ -5,6 +5,7 @@
 #include "core/ops/elementwise.h"
 #include "core/ops/matmul.h"
 #include "nn/compress/accounting.h"
+#include "nn/compress/responses.h"
 #include "nn/models/resnet.h"
 #include "papers/experiment/images.h"
 
@@ -127,6 +128,22 @@ void decompose_fresh(Module& net, LowRankScheme scheme, const Ranks& ranks, Gene
     const auto& conv = dynamic_cast<const Conv2d&>(net.at(name));
     net.replace(name, std::make_shared<LowRankConv2d>(scheme, conv, rank, generator));
   }
+}
+
+Candidates candidates_by_responses(Module& net, const Shape& image, bool strided, const Tensor& images) {
+  Candidates out = candidates_of(net, LowRankScheme::channel, image, strided);
+  std::vector<NamedConv> convs;
+  for (const Candidate& c : out.layers) convs.push_back(c.layer);
+  const std::map<std::string, ResponseStatistics> responses = response_statistics(net, convs, images);
+  for (Candidate& c : out.layers) {
+    const ResponseStatistics& y = responses.at(c.layer.name);
+    const ResponseFactors by =
+        response_factors(low_rank_matrix(out.scheme, c.layer.conv->weight.value()), y.covariance);
+    c.factors = by.factors;
+    c.values = by.spectrum;
+    c.mean_response = y.mean;
+  }
+  return out;
 }
 
 }  // namespace tenon::trp

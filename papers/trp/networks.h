@@ -35,7 +35,7 @@ struct Candidate {
   Svd factors;                          ///< the weight's matrix is u diag(s) v^T; rank k keeps the first k
   Tensor values;                        ///< by which a rank is chosen, descending: the singular values
   int64_t macs = 0, macs_per_rank = 0;  ///< of the convolution, and of a pair of rank 1
-  Tensor mean_response;  ///< m, where u is a basis of responses (data_driven.h); else undefined
+  Tensor mean_response;  ///< m, where u is a basis of responses (nn/compress/responses.h); else undefined
 };
 
 /// All such convolutions of a network.
@@ -61,5 +61,8 @@ void decompose_fresh(Module& net, LowRankScheme scheme, const Ranks& ranks, Gene
 
 /// By the singular value decompositions of the weights, in one batched call. `strided`: those with a stride too.
 Candidates candidates_of(Module& net, LowRankScheme scheme, const Shape& image, bool strided);
+/// By the responses to `images` [N, C, H, W] (nn/compress/responses.h), under the channel scheme. The convolutions have no
+/// bias, as those of a residual network.
+Candidates candidates_by_responses(Module& net, const Shape& image, bool strided, const Tensor& images);
 
 }  // namespace tenon::trp

@@ -8,6 +8,7 @@
 #include "core/ops/matmul.h"
 #include "core/ops/reduce.h"
 #include "nn/compress/accounting.h"
+#include "nn/compress/responses.h"
 #include "nn/models/resnet.h"
 #include "tests/seed.h"
 
@@ -181,6 +182,48 @@ TEST_CASE("low rank: a decomposed network computes what it did") {
                        Error);
   CHECK_THROWS_WITH_AS(net->replace("layer9", std::make_shared<Identity>()), doctest::Contains("layer9"),
                        Error);
+}
+
+TEST_CASE(
+    "low rank: responses of two dimensions are kept whole by two components, where the weight's own lose "
+    "some") {
+  Generator g(test_seed(), 21);
+  const Tensor m = random_normal({5, 8}, g);
+  const Tensor x = matmul(random_normal({8, 2}, g), random_normal({2, 50}, g)), y = matmul(m, x);
+  const Tensor covariance = affine(matmul(y, y.t()).to(float64), 1.0 / 50, 0);
+  const ResponseFactors by = response_factors(m, covariance);
+  CHECK(by.factors.s.numel() == 5);
+  CHECK(rank_of({RankRule::Kind::energy, 1e-6}, by.spectrum) == 2);
+  CHECK(distance(matmul(product(truncated(by.factors, 2)), x), y) < 1e-4);
+  CHECK(distance(matmul(product(truncated(svd(m), 2)), x), y) > 1e-3);
+  CHECK(distance(product(by.factors), m) < 1e-5);  // nothing is lost at all five
+}
+
+TEST_CASE(
+    "low rank: statistics of responses are those of what the convolutions give, and the network stays as it "
+    "was") {
+  Generator g(test_seed(), 22);
+  auto net = make_resnet({.depths = {1, 1}, .widths = {4, 6}, .in_channels = 1}, g);
+  const Tensor x = random_normal({130, 1, 6, 6}, g);  // a batch and a part of one
+  const State before = clone_state(net->state());
+  const std::vector<NamedConv> convs = named_convs(*net);
+  const auto responses = response_statistics(*net, {convs.front()}, x);
+  CHECK(net->is_training());
+  CHECK(&dynamic_cast<Conv2d&>(net->at(convs.front().name)) == convs.front().conv);
+  for (const auto& [name, value] : net->state())
+    if (value.dtype() == float32) CHECK(value.to_vector<float>() == before.at(name).to_vector<float>());
+  NoGrad no_grad;
+  const Tensor y = convs.front().conv->forward(Variable(x)).value().permute({1, 0, 2, 3}).reshape({4, -1});
+  const Tensor centred = sub(y, mean(y, {1}, true)).to(float64);
+  const ResponseStatistics& seen = responses.at(convs.front().name);
+  CHECK(distance(seen.mean, mean(y, {1}).to(float64)) < 1e-5);
+  CHECK(distance(seen.covariance,
+                 affine(matmul(centred, centred.t()), 1.0 / static_cast<double>(y.size(1)), 0)) < 1e-5);
+  // Images that do not fit, or none: the recorders go all the same.
+  CHECK_THROWS_AS(response_statistics(*net, convs, random_normal({2, 3, 6, 6}, g)), Error);
+  CHECK_THROWS_WITH_AS(response_statistics(*net, convs, Tensor::zeros({0, 1, 6, 6})),
+                       doctest::Contains("N > 0"), Error);
+  CHECK(&dynamic_cast<Conv2d&>(net->at(convs.back().name)) == convs.back().conv);
 }
 
 }  // namespace tenon

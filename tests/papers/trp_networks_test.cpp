@@ -7,7 +7,6 @@
 #include "nn/compress/filters.h"
 #include "nn/models/resnet.h"
 #include "papers/experiment/images.h"
-#include "papers/trp/data_driven.h"
 #include "papers/trp/networks.h"
 #include "papers/trp/recipes.h"
 #include "papers/trp/truncation.h"
@@ -124,7 +123,7 @@ TEST_CASE(
   pairs->load_state(net->state());
   plain->load_state(net->state());
   const Tensor x = images(40);
-  const Candidates by_responses = data_driven_candidates(*pairs, kImage, true, x);
+  const Candidates by_responses = candidates_by_responses(*pairs, kImage, true, x);
   CHECK(largest_difference(*net, *pairs, x) == 0);  // the recorders are gone
   Ranks full, half;
   for (const Candidate& c : by_responses.layers) full[c.layer.name] = c.values.numel();
@@ -134,7 +133,7 @@ TEST_CASE(
   // One layer at few components: nearer than the decomposition of the weight alone.
   pairs = small_network();
   pairs->load_state(net->state());
-  data_driven_candidates(*pairs, kImage, true, x).decompose(*pairs, half);
+  candidates_by_responses(*pairs, kImage, true, x).decompose(*pairs, half);
   candidates_of(*plain, LowRankScheme::channel, kImage, true).decompose(*plain, half);
   CHECK(squared_difference(*net, *pairs, x) < squared_difference(*net, *plain, x));
 }
