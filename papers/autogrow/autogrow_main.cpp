@@ -2,7 +2,6 @@
 // run's folder with results.json and report.html.
 #include <iostream>
 
-#include "core/parallel.h"
 #include "papers/autogrow/report.h"
 #include "papers/experiment/program.h"
 
@@ -38,7 +37,7 @@ int run(experiment::Options options, const autogrow::Schedule& schedule) {
   experiment::RunFolder folder(options.out, identity(options, schedule), options.resume);
   const experiment::ImageProblem problem = autogrow::load_problem(options, schedule);
   std::cout << problem.description << std::endl;
-  const autogrow::Plan plan{&problem,   &folder, schedule, &std::cout, Device::parse(options.device),
+  const autogrow::Plan plan{&problem,      &folder, schedule, &std::cout, Device::parse(options.device),
                             options.memory};
   const bool smoke = options.scale == experiment::Scale::kSmoke;
   const double rate = autogrow::measured_rate(plan, smoke ? 1 : 11);
@@ -49,13 +48,7 @@ int run(experiment::Options options, const autogrow::Schedule& schedule) {
 
   autogrow::Facts facts = autogrow::gather_facts(plan, options.arms, options.seed_list());
   facts.giga_macs_per_second = rate;
-  experiment::Results results;
-  results.paper = "autogrow";
-  results.data_set = problem.description;
-  results.options = options;
-  results.threads = num_threads();
-  for (const autogrow::ArmFacts& f : facts.arms)
-    results.arms.push_back({f.recipe->arm, f.seed, folder.arm(f.recipe->arm, f.seed).result()});
+  experiment::Results results = experiment::collect_results("autogrow", problem.description, options, folder);
   results.claims = autogrow::claims_of(plan, facts, options);
   results.extra = Json::object({{"settings", identity(options, schedule)}, {"giga_macs_per_second", rate}});
   folder.write_results(experiment::results_json(results));

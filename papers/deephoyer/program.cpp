@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iostream>
 
-#include "core/parallel.h"
 #include "papers/deephoyer/report.h"
 #include "papers/deephoyer/shapes.h"
 #include "papers/deephoyer/training.h"
@@ -64,20 +63,14 @@ int run_arms(Family family, const Options& options, const Json& config,
              const experiment::ImageProblem& problem) {
   experiment::RunFolder folder(options.out, config, options.resume);
   std::cout << problem.description << std::endl;
-  const Plan plan{
-      &problem, &folder, options.scale, &std::cout, Device::parse(options.device), options.memory};
+  const Plan plan{&problem,      &folder, options.scale, &std::cout, Device::parse(options.device),
+                  options.memory};
   for (const std::string& arm : options.arms)
     for (int64_t seed : options.seed_list()) run_arm(plan, recipe_of(arm), seed);
 
   const Facts facts = gather_facts(plan, options.arms, options.seed_list());
-  experiment::Results results;
-  results.paper = experiment_spec(family).name;
-  results.data_set = problem.description;
-  results.options = options;
-  results.threads = num_threads();
-  for (const std::string& arm : options.arms)
-    for (int64_t seed : options.seed_list())
-      results.arms.push_back({arm, seed, folder.arm(arm, seed).result()});
+  experiment::Results results =
+      experiment::collect_results(experiment_spec(family).name, problem.description, options, folder);
   results.claims = claims_of(facts, options, family);
   Json points = Json::array();
   for (const PointFacts& point : facts.points) points.push_back(facts_json(point));
@@ -106,9 +99,8 @@ int run_large(Options options, const Own& own) {
     return 0;
   }
   const bool cifar = options.data == "cifar10";
-  const NetworkInfo& info =
-      info_of(own.network == "auto" ? (cifar ? Network::resnet_20 : Network::resnet_8)
-                                    : network_called(own.network));
+  const NetworkInfo& info = info_of(own.network == "auto" ? (cifar ? Network::resnet_20 : Network::resnet_8)
+                                                          : network_called(own.network));
   ImageChoice choice = image_choice(options.data, options.scale);
   if (own.pool > 0) choice.pool = own.pool;
   if (own.train_images > 0) choice.train = own.train_images;

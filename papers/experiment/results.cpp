@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "core/error.h"
+#include "core/parallel.h"
 
 namespace tenon::experiment {
 
@@ -50,6 +51,18 @@ BuildInfo build_info() {
   info.cuda = "off";
 #endif
   return info;
+}
+
+Results collect_results(std::string paper, std::string data_set, const Options& options, RunFolder& folder) {
+  Results results;
+  results.paper = std::move(paper);
+  results.data_set = std::move(data_set);
+  results.options = options;
+  results.threads = num_threads();
+  for (const std::string& arm : options.arms)
+    for (std::int64_t seed : options.seed_list())
+      results.arms.push_back({arm, seed, folder.arm(arm, seed).result()});
+  return results;
 }
 
 Json results_json(const Results& results) {

@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "papers/experiment/claims.h"
 #include "papers/experiment/options.h"
+#include "papers/experiment/run_folder.h"
 
 namespace tenon::experiment {
 
@@ -37,6 +38,10 @@ struct Results {
   std::vector<Claim> claims;
   Json extra;  ///< the paper's own object; null for none
 };
+
+/// What every pair of options.arms and options.seed_list() gave, all finished in `folder`; claims and extra are left to the
+/// caller. @throws Error if a pair is not finished.
+Results collect_results(std::string paper, std::string data_set, const Options& options, RunFolder& folder);
 
 /// The document: paper, date (UTC), data_set, device, seeds, scale, threads, build, arms, claims, verdicts,
 /// extra.

@@ -2,7 +2,6 @@
 // run's folder with results.json and report.html.
 #include <iostream>
 
-#include "core/parallel.h"
 #include "papers/experiment/program.h"
 #include "papers/joint_pruning/report.h"
 
@@ -53,13 +52,8 @@ int run(experiment::Options options, int64_t train_images) {
   const joint_pruning::Facts facts = joint_pruning::gather_facts(folder, options.arms, options.seed_list());
   const std::vector<joint_pruning::Latency> latencies =
       joint_pruning::measure_latencies(folder, facts, problem);
-  experiment::Results results;
-  results.paper = "joint_pruning";
-  results.data_set = problem.description;
-  results.options = options;
-  results.threads = num_threads();
-  for (const joint_pruning::ArmFacts& f : facts.arms)
-    results.arms.push_back({f.recipe->arm, f.seed, folder.arm(f.recipe->arm, f.seed).result()});
+  experiment::Results results =
+      experiment::collect_results("joint_pruning", problem.description, options, folder);
   results.claims = joint_pruning::claims_of(facts, latencies, options);
   Json measured = Json::array();
   for (const joint_pruning::Latency& latency : latencies)

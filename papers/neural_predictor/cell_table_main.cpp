@@ -1,7 +1,6 @@
 // Trains every cell of up to four vertices, compares their order with NAS-Bench-101's, and writes the run's folder.
 #include <iostream>
 
-#include "core/parallel.h"
 #include "papers/experiment/program.h"
 #include "papers/experiment/results.h"
 #include "papers/neural_predictor/cell_table.h"
@@ -71,14 +70,8 @@ int run(experiment::Options options, double rate) {
         neural_predictor::train_cell(cells, number, problem, training, folder, seed, std::cout);
 
   const auto facts = neural_predictor::gather_cells(cells, folder, options);
-  experiment::Results results;
-  results.paper = "neural_predictor";
-  results.data_set = problem.description;
-  results.options = options;
-  results.threads = num_threads();
-  for (const std::string& arm : options.arms)
-    for (int64_t seed : options.seed_list())
-      results.arms.push_back({arm, seed, folder.arm(arm, seed).result()});
+  experiment::Results results =
+      experiment::collect_results("neural_predictor", problem.description, options, folder);
   results.claims = neural_predictor::cell_table_claims(facts, options);
   folder.write_results(experiment::results_json(results));
   const std::filesystem::path page = folder.path() / "report.html";

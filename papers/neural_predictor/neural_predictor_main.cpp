@@ -2,7 +2,6 @@
 // run's folder with results.json and report.html.
 #include <iostream>
 
-#include "core/parallel.h"
 #include "papers/experiment/program.h"
 #include "papers/neural_predictor/report.h"
 
@@ -30,14 +29,8 @@ int run(const experiment::Options& options, neural_predictor::Layout layout) {
 
   const neural_predictor::Facts facts =
       neural_predictor::gather_facts(plan, options.arms, options.seed_list());
-  experiment::Results results;
-  results.paper = "neural_predictor";
-  results.data_set = description_of(problems);
-  results.options = options;
-  results.threads = num_threads();
-  for (const std::string& arm : options.arms)
-    for (int64_t seed : options.seed_list())
-      results.arms.push_back({arm, seed, folder.arm(arm, seed).result()});
+  experiment::Results results =
+      experiment::collect_results("neural_predictor", description_of(problems), options, folder);
   results.claims = neural_predictor::claims_of(facts, problems, options);
   folder.write_results(experiment::results_json(results));
 

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "core/atomic_file.h"
-#include "core/parallel.h"
 #include "papers/experiment/program.h"
 #include "papers/experiment/training.h"
 #include "papers/svd_training/judgement.h"
@@ -60,14 +59,8 @@ void write_out(const Plan& plan, const experiment::Options& options) {
   experiment::RunFolder& folder = *plan.folder;
   const Facts facts =
       gather_facts(plan, options.arms, options.seed_list(), options.scale != experiment::Scale::kSmoke);
-  experiment::Results results;
-  results.paper = plan.study->name;
-  results.data_set = plan.problem->description;
-  results.options = options;
-  results.threads = num_threads();
-  for (const std::string& arm : options.arms)
-    for (int64_t seed : options.seed_list())
-      results.arms.push_back({arm, seed, folder.arm(arm, seed).result()});
+  experiment::Results results =
+      experiment::collect_results(plan.study->name, plan.problem->description, options, folder);
   results.claims = claims_of(facts, *plan.study, options);
   results.extra = facts_json(facts);
   folder.write_results(experiment::results_json(results));

@@ -2,7 +2,6 @@
 
 #include <iostream>
 
-#include "core/parallel.h"
 #include "papers/experiment/program.h"
 #include "papers/experiment/training.h"
 #include "papers/trp/report.h"
@@ -55,14 +54,8 @@ int run(Row row, Options options, const Settings& settings) {
     for (int64_t seed : options.seed_list()) run_arm(plan, recipe_of(row, arm), seed);
 
   const Facts facts = gather_facts(plan, options.arms, options.seed_list());
-  experiment::Results results;
-  results.paper = experiment_spec(row).name;
-  results.data_set = problem.description;
-  results.options = options;
-  results.threads = num_threads();
-  for (const std::string& arm : options.arms)
-    for (int64_t seed : options.seed_list())
-      results.arms.push_back({arm, seed, folder.arm(arm, seed).result()});
+  experiment::Results results =
+      experiment::collect_results(experiment_spec(row).name, problem.description, options, folder);
   results.claims = claims_of(plan, facts, options);
   results.extra = facts_json(facts);
   results.extra["settings"] = identity(options, settings);
