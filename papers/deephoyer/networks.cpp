@@ -126,8 +126,7 @@ std::shared_ptr<Sequential> make_network(Network network, int64_t seed) {
 }
 
 Stages stages_of(Scale scale, Network network) {
-  if (network == Network::alexnet)
-    return {{90, 0.01, {30, 60}}, {45, 1e-3, {30}}, {30, 1e-3, {30}}, 256};
+  if (network == Network::alexnet) return {{90, 0.01, {30, 60}}, {45, 1e-3, {30}}, {30, 1e-3, {30}}, 256};
   if (network == Network::resnet_50)
     return {{90, 0.1, {30, 60}}, {90, 0.1, {30, 60}}, {90, 0.01, {30, 60}}, 256};
   return is_residual(network) ? cifar_stages(scale) : lenet_stages(scale, network);
@@ -138,9 +137,8 @@ std::unique_ptr<Optimizer> make_optimizer(Network network, const Module& net, do
   if (info_of(network).solver == Solver::adam)
     return std::make_unique<Adam>(net.named_parameters(),
                                   AdamOptions{.lr = rate, .weight_decay = weight_decay});
-  return std::make_unique<SGD>(
-      net.named_parameters(),
-      SgdOptions{.lr = rate, .momentum = kMomentum, .weight_decay = weight_decay});
+  return std::make_unique<SGD>(net.named_parameters(),
+                               SgdOptions{.lr = rate, .momentum = kMomentum, .weight_decay = weight_decay});
 }
 
 }  // namespace tenon::deephoyer

@@ -28,8 +28,9 @@ struct NetworkInfo {
   int64_t classes = 10;
   bool any_extent = false;  ///< images may have other heights and widths
   Solver solver = Solver::adam;
-  double weight_decay = 0;   ///< of the dense stage
-  bool cuts_by_std = false;  ///< by multiples of each tensor's std, biases too; else by one |w| for all, weights alone
+  double weight_decay = 0;  ///< of the dense stage
+  bool cuts_by_std =
+      false;  ///< by multiples of each tensor's std, biases too; else by one |w| for all, weights alone
   double published_weights = 0, published_macs = 0;  ///< in millions; MACs of one image
 };
 
@@ -45,8 +46,9 @@ std::shared_ptr<Sequential> make_network(Network network, int64_t seed);
 /// The learning rate over one stage.
 struct Schedule {
   int64_t epochs = 0;
-  double rate = 1e-3;               ///< of the first epoch
-  std::vector<int64_t> milestones;  ///< a tenth from each of these epochs on; none: falls exponentially to a tenth
+  double rate = 1e-3;  ///< of the first epoch
+  std::vector<int64_t>
+      milestones;  ///< a tenth from each of these epochs on; none: falls exponentially to a tenth
 };
 struct Stages {
   Schedule dense, penalty, finetune;

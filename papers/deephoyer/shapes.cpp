@@ -53,8 +53,8 @@ experiment::Table shapes_table(const std::vector<Network>& networks) {
   constexpr int64_t kBatch = 2, kSeed = 1;
   experiment::Table table;
   table.title = "One step of two made-up images: sizes, memory and time; nothing was learned";
-  table.header = {"network", "penalty",       "weights",        "published, millions", "MACs",
-                  "published, millions", "peak MiB", "seconds"};
+  table.header = {"network",  "penalty", "weights", "published, millions", "MACs", "published, millions",
+                  "peak MiB", "seconds"};
   table.align.assign(table.header.size(), experiment::Align::kRight);
   table.align[0] = table.align[1] = experiment::Align::kLeft;
   for (Network network : networks) {
@@ -65,9 +65,9 @@ experiment::Table shapes_table(const std::vector<Network>& networks) {
     TENON_CHECK(recipe != recipes().end(), "shapes: ", info_of(network).name, " has no arm under a penalty");
     const StepFacts facts = one_step(network, recipe->penalty, kBatch, kSeed);
     const auto number = experiment::format_number;
-    table.rows.push_back({info_of(network).name, name_of(recipe->penalty.kind),
-                          std::to_string(facts.weights), number(info_of(network).published_weights, 2),
-                          std::to_string(facts.macs), number(info_of(network).published_macs, 1),
+    table.rows.push_back({info_of(network).name, name_of(recipe->penalty.kind), std::to_string(facts.weights),
+                          number(info_of(network).published_weights, 2), std::to_string(facts.macs),
+                          number(info_of(network).published_macs, 1),
                           number(static_cast<double>(facts.peak_bytes) / (1 << 20), 0),
                           number(facts.seconds, 2)});
   }

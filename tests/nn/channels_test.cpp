@@ -75,8 +75,8 @@ TEST_CASE("channels: the groups of a residual network, with all that write and r
   const std::vector<ChannelGroup> groups = channel_groups(*net);
   std::vector<std::string> names;
   for (const ChannelGroup& group : groups) names.push_back(group.name());
-  CHECK(names == std::vector<std::string>{"conv1", "layer1.0.conv1", "layer1.1.conv1", "layer2.0.downsample.0",
-                                          "layer2.0.conv1", "layer2.1.conv1"});
+  CHECK(names == std::vector<std::string>{"conv1", "layer1.0.conv1", "layer1.1.conv1",
+                                          "layer2.0.downsample.0", "layer2.0.conv1", "layer2.1.conv1"});
   const ChannelGroup& first = groups[0];  // the stem's, which the identity shortcuts of stage 1 carry on
   REQUIRE(first.writers.size() == 3);
   CHECK(first.writers[0].norm == "bn1");
@@ -96,7 +96,8 @@ TEST_CASE("channels: the groups of a residual network, with all that write and r
   CHECK(channel_groups(*make(Block::plain)).size() == 5);
 }
 
-TEST_CASE("channels: what a shortcut carries is dead only when every writer, or every reader, has dropped it") {
+TEST_CASE(
+    "channels: what a shortcut carries is dead only when every writer, or every reader, has dropped it") {
   const auto net = make(Block::basic);
   Generator g(test_seed());
   scramble(*net, g);

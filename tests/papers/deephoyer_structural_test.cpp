@@ -46,7 +46,8 @@ experiment::ImageProblem made_up_problem() {
   return problem;
 }
 
-const char* const kArms[] = {"resnet8-dense", "resnet8-group-hs-4e-3", "resnet8-group-lasso-4e-3"};
+const char* const kArms[] = {"resnet8-dense", "resnet8-none", "resnet8-group-hs-8e-3",
+                             "resnet8-group-lasso-4e-3"};
 
 void run_in(const std::filesystem::path& path, int threads) {
   const int before = num_threads();
@@ -106,7 +107,7 @@ TEST_CASE("deephoyer: the published schedules of the larger networks") {
   const Stages r50 = stages_of(experiment::Scale::kPaper, Network::resnet_50);
   CHECK(r50.batch == 256);
   CHECK(r50.finetune.rate == 0.01);
-  CHECK(recipe_of("resnet56-group-hs-4e-4").points == std::vector<double>{1e-4});
+  CHECK(recipe_of("resnet56-group-hs-4e-4").points.front() == 1e-4);
   CHECK(recipe_of("resnet110-group-lasso-8e-4").weight_decay == 1e-4);
   CHECK(recipe_of("alexnet-hs-1e-6").penalty.kind == PenaltyKind::hoyer_square);
   CHECK(point_label(recipe_of("resnet50-group-hs-1e-5"), 1e-4) == "|w| < 1e-4");
@@ -114,7 +115,8 @@ TEST_CASE("deephoyer: the published schedules of the larger networks") {
 
 // Peaks in MiB, of the network, gradients and momentum (three times the parameters) and the activations of two images; a
 // quarter of room for buffers of other numbers of threads.
-TEST_CASE("deephoyer: one step of each larger network: the published sizes, its penalty, the memory it takes") {
+TEST_CASE(
+    "deephoyer: one step of each larger network: the published sizes, its penalty, the memory it takes") {
   struct Expected {
     Network network;
     Penalty penalty;
@@ -195,8 +197,9 @@ TEST_CASE("deephoyer: after finetuning the shrunk network computes what the mask
 TEST_CASE("deephoyer: the structural run that is killed" * doctest::skip()) { test::be_killed(run_in); }
 
 TEST_CASE("deephoyer: a structural run that is killed goes on to the same bits, on one thread and on two") {
-  // In the dense stage, under each penalty, while finetuning. Files: dense; twice penalty and a point; three results.
-  test::check_killed_run("deephoyer: the structural run that is killed", {1, 3, 5, 6}, 8, run_in);
+  // In the dense stage, under no penalty and under both, while finetuning. Files: dense; penalty and a point; twice penalty and two
+  // points; four results.
+  test::check_killed_run("deephoyer: the structural run that is killed", {1, 3, 7, 10}, 13, run_in);
 }
 
 TEST_CASE("deephoyer: facts, tables and claims of a structural run") {
@@ -206,18 +209,22 @@ TEST_CASE("deephoyer: facts, tables and claims of a structural run") {
   const experiment::ImageProblem problem = made_up_problem();
   const Plan plan{&problem, &folder, experiment::Scale::kSmoke, nullptr, Device::cpu()};
   Facts facts = gather_facts(plan, {std::begin(kArms), std::end(kArms)}, {1});
-  REQUIRE(facts.points.size() == 2);
+  CHECK(facts.points.size() == 1 + 2 + 2);
+  std::erase_if(facts.points, [](const PointFacts& f) { return f.point != 1e-4; });
+  REQUIRE(facts.points.size() == 3);
   for (PointFacts& f : facts.points) {
     CHECK(f.shrunk.largest_error < 1e-5);
-    CHECK(f.penalty_before > 0);
+    CHECK((f.penalty_before > 0) == (f.recipe->penalty.lambda > 0));
     CHECK(f.dense_macs == account(*make_network(Network::resnet_8, 1), {1, 1, 14, 14}).macs);
     f.dense_test = 0.9;
     f.shrunk.macs = f.dense_macs / 2;
     f.shrunk.dense_ms = 10;
     f.shrunk.shrunk_ms = 7;
   }
-  facts.points[0].final_test = 0.89;
-  facts.points[1].final_test = 0.88;
+  PointFacts &control = facts.points[0], &group = facts.points[1], &lasso = facts.points[2];
+  control.final_test = 0.9;
+  group.final_test = 0.89;
+  lasso.final_test = 0.88;
   using experiment::Verdict;
   const auto verdict = [&](const std::string& id, const std::string& data) {
     experiment::Options options;
@@ -231,14 +238,18 @@ TEST_CASE("deephoyer: facts, tables and claims of a structural run") {
     CHECK(verdict(id, "cifar10") == Verdict::kHolds);
   }
   CHECK(verdict("7a", "fashion_mnist") == Verdict::kNotJudged);
-  facts.points[1].final_test = 0.895;  // group lasso is half a point ahead
+  lasso.final_test = 0.895;  // half a point ahead
   CHECK(verdict("7c", "cifar10") == Verdict::kFails);
-  facts.points[1].shrunk.macs = facts.dense.empty() ? 0 : facts.points[1].dense_macs / 4;
-  CHECK(verdict("7c", "cifar10") == Verdict::kNotJudged);  // not at equal MACs
-  facts.points[0].shrunk.shrunk_ms = 9;
+  lasso.shrunk.macs = lasso.dense_macs / 4;  // not at equal MACs
+  CHECK(verdict("7c", "cifar10") == Verdict::kNotJudged);
+  control.final_test = 0.91;  // longer training alone gives more
+  CHECK(verdict("7a", "cifar10") == Verdict::kFails);
+  group.shrunk.shrunk_ms = 9;
   CHECK(verdict("7b", "cifar10") == Verdict::kFails);
-  facts.points.pop_back();
+  facts.points = {control, group};
   CHECK(verdict("7c", "cifar10") == Verdict::kNotRun);
+  facts.points.erase(facts.points.begin());
+  CHECK(verdict("7a", "cifar10") == Verdict::kNotJudged);  // needs the control
 }
 
 }  // namespace tenon::deephoyer
