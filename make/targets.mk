@@ -26,7 +26,7 @@ PAPER_TARGETS := $(filter-out report_index,$(notdir $(PAPER_BIN)))
 #: cell_table | 15 min | a table of its own: 91 cells trained on Fashion-MNIST, two seeds (DATA=mnist, SEEDS, RESUME=1)
 #: svd_training | 60 min | SVD training on Fashion-MNIST (DATA=cifar10, SEEDS=3, ARMS=all, SCALE=..., RESUME=1)
 #: svd_training_mlp | 3 min | its prototype on LeNet-300-100 (DATA=mnist)
-#: autogrow | 45 min | the AutoGrow paper on Fashion-MNIST (DATA=mnist|cifar10, ARMS=all, SEEDS=3, SCALE, ARGS="--interval 2", RESUME=1)
+#: autogrow | 30 min | the AutoGrow paper on Fashion-MNIST (DATA=mnist|cifar10, ARMS=all, SEEDS=3, SCALE, ARGS="--interval 2", RESUME=1)
 #: joint_pruning | 15 min | the Joint Pruning paper on Fashion-MNIST (DATA=mnist|cifar10, ARMS=all, SCALE, ARGS="--train-images 10000")
 $(PAPER_TARGETS): %: $(B)/bin/% | data-packages
 	@$< $(EXPERIMENT_OPTIONS)

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "autograd/ops/elementwise.h"
 #include "core/ops/elementwise.h"
@@ -17,13 +16,12 @@ using experiment::Stage;
 // Streams of the seed: new blocks draw from those from kGrowthStream on, one a growth.
 constexpr uint64_t kNetworkStream = 0, kGrowthStream = 1000;
 constexpr int64_t kProbeImages = 64;
-constexpr int64_t kPassesOfStep = 3;  // a training step costs a forward and twice that backward
 
 /// What a growth did to the logits of the probe images, in evaluation mode.
 struct GrowthFacts {
-  double zero_change = 0;    ///< largest change that the block would make under ZeroInit
-  double change = 0;         ///< mean change that it made
-  double adam_epochs = 0;    ///< extra ones of AdamInit
+  double zero_change = 0;  ///< largest change that the block would make under ZeroInit
+  double change = 0;       ///< mean change that it made
+  double adam_epochs = 0;  ///< extra ones of AdamInit
 };
 
 Json to_json(const Event& event) {
@@ -31,12 +29,6 @@ Json to_json(const Event& event) {
                        {"frozen", event.frozen},
                        {"grown", event.grown},
                        {"depths", Json::array_of(event.depths)}});
-}
-
-Depths depths_from(const Json& json) {
-  Depths depths;
-  for (const Json& depth : json.items()) depths.push_back(depth.as_integer());
-  return depths;
 }
 
 // The images that training and the policy are given: a part of the training ones, and no test image at all.
@@ -78,7 +70,8 @@ class Pair {
         morphism();
         break;
     }
-    result_["depths"] = Json::array_of(recipe_.method == Method::clock ? policy_.depths() : depths_of(*net_, recipe_.family));
+    result_["depths"] =
+        Json::array_of(recipe_.method == Method::clock ? policy_.depths() : depths_of(*net_, recipe_.family));
     result_["epochs"] = runner_.epochs_done();
     result_["macs"] = macs_;
     result_["final"] = experiment::accuracies(*net_, *plan_.problem);
@@ -123,9 +116,9 @@ class Pair {
     out.epochs = epochs;
     out.batch = schedule().batch;
     out.make_optimizer = [this](const Module& net) {
-      return std::make_unique<SGD>(net.named_parameters(), SgdOptions{.lr = lr(),
-                                                                      .momentum = schedule().momentum,
-                                                                      .weight_decay = schedule().weight_decay});
+      return std::make_unique<SGD>(
+          net.named_parameters(),
+          SgdOptions{.lr = lr(), .momentum = schedule().momentum, .weight_decay = schedule().weight_decay});
     };
     out.lr = std::move(rate);
     return out;
@@ -141,9 +134,13 @@ class Pair {
     return [rate = lr()](int64_t) { return rate; };
   }
 
-  void count(int64_t epochs, Module& net) { macs_ += epochs * epoch_macs(forward_macs(net, options_)); }
-  int64_t epoch_macs(int64_t forward) const {
-    return kPassesOfStep * forward * static_cast<int64_t>(problem_.train.size());
+  void count(int64_t epochs, Module& net) { macs_ += epochs * epoch_macs(net); }
+  int64_t epoch_macs_at(const Depths& depths) const {
+    Generator unused;
+    return epoch_macs(*make_network(options_, depths, unused));
+  }
+  int64_t epoch_macs(Module& net) const {
+    return training_macs(net, options_) * static_cast<int64_t>(problem_.train.size());
   }
 
   // ---- growing ------------------------------------------------------------------------------------------------------
@@ -239,7 +236,9 @@ class Pair {
     Stage stage;
     stage.name = "adam";
     stage.batch = schedule().batch;
-    stage.begin_step = [this](int64_t) { net_->zero_grad(); };  // of those too that the optimiser does not know
+    stage.begin_step = [this](int64_t) {
+      net_->zero_grad();
+    };  // of those too that the optimiser does not know
     int64_t epochs = 0;
     double reached = 0;
     while (epochs < adam.max_epochs && reached <= training_accuracy - adam.slack) {
@@ -273,22 +272,13 @@ class Pair {
   }
 
   void count_growth() {
-    std::map<Depths, int64_t> forward;
-    const auto macs_at = [&](const Depths& depths) {
-      auto [at, is_new] = forward.emplace(depths, 0);
-      if (is_new) {
-        Generator generator;
-        at->second = forward_macs(*make_network(options_, depths, generator), options_);
-      }
-      return epoch_macs(at->second);
-    };
     const bool grows = recipe_.method != Method::clock;
     for (int64_t epoch = 1; epoch <= policy_.epochs(); ++epoch)
-      macs_ += macs_at(grows ? policy_.depths_in(epoch) : seed_depths());
+      macs_ += epoch_macs_at(grows ? policy_.depths_in(epoch) : seed_depths());
     size_t growth = 0;
     for (const Event& event : policy_.events())
       if (grows && event.grown >= 0)
-        macs_ += static_cast<int64_t>(growths_[growth++].adam_epochs) * macs_at(event.depths);
+        macs_ += static_cast<int64_t>(growths_[growth++].adam_epochs) * epoch_macs_at(event.depths);
   }
 
   // ---- what does not grow -------------------------------------------------------------------------------------------
@@ -333,8 +323,7 @@ class Pair {
         blocks.push_back(append_block(*net_, options_, static_cast<int>(stage), generator));
         initialise(blocks.back(), recipe_.initialiser, 1, generator);
       }
-    if (recipe_.initialiser == Initialiser::adam)
-      count(train_last_norms(blocks, training_accuracy), *net_);
+    if (recipe_.initialiser == Initialiser::adam) count(train_last_norms(blocks, training_accuracy), *net_);
   }
 
   const Plan& plan_;
@@ -352,6 +341,12 @@ class Pair {
 };
 
 }  // namespace
+
+Depths depths_from(const Json& json) {
+  Depths depths;
+  for (const Json& depth : json.items()) depths.push_back(depth.as_integer());
+  return depths;
+}
 
 experiment::ImageProblem load_problem(const experiment::Options& options, const Schedule& schedule) {
   const bool paper = options.scale == experiment::Scale::kPaper;
@@ -385,8 +380,7 @@ PolicyOptions policy_options(const Plan& plan, const Recipe& recipe) {
   const auto images = static_cast<double>(plan.problem->validation.labels.numel());
   PolicyOptions options;
   options.growth = recipe.growth;
-  options.interval =
-      recipe.slower * (recipe.growth == Growth::periodic ? s.interval : s.convergent_interval);
+  options.interval = recipe.slower * (recipe.growth == Growth::periodic ? s.interval : s.convergent_interval);
   options.window = s.window;
   // Between the two numbers of images, so that rounding does not decide.
   options.tau = 100 * (static_cast<double>(s.tau_images) - 0.5) / images;

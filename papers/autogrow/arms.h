@@ -28,6 +28,9 @@ NetworkOptions network_options(const Plan& plan, Family family);
 /// K, J and tau of an arm that grows, tau in points of the validation images.
 PolicyOptions policy_options(const Plan& plan, const Recipe& recipe);
 
+/// Depths as a result keeps them.
+Depths depths_from(const Json& json);
+
 /// Trains the pair, or goes on with it, and returns what it measured (also in result.json): `depths`, those of the network;
 /// `epochs` in all; `macs`, multiply-accumulates of the whole training, three times those of the forwards; `final`
 /// accuracies. Of grown ones also `growing_epochs`, `limited`, `best` (validation, while it grew), `events` and, one a block,

@@ -12,14 +12,6 @@ namespace tenon::autogrow {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr int64_t kPassesOfStep = 3;
-
-Depths depths_from(const Json& json) {
-  Depths depths;
-  for (const Json& depth : json.items()) depths.push_back(depth.as_integer());
-  return depths;
-}
-
 void read_growths(ArmFacts& f, const Json& result) {
   f.zero_change = f.change = kNan;
   const Json* growths = result.find("growths");
@@ -57,8 +49,9 @@ ArmFacts facts_of(const Plan& plan, const Recipe& recipe, int64_t seed, const Js
   read_growths(f, result);
   const NetworkOptions options = network_options(plan, recipe.family);
   Generator generator;
-  const auto forward = static_cast<double>(forward_macs(*make_network(options, f.depths, generator), options));
-  f.scratch_epoch_macs = kPassesOfStep * forward * static_cast<double>(plan.problem->train.size());
+  f.scratch_epoch_macs =
+      static_cast<double>(training_macs(*make_network(options, f.depths, generator), options)) *
+      static_cast<double>(plan.problem->train.size());
   return f;
 }
 
@@ -76,8 +69,8 @@ int64_t differing(const State& before, const State& after) {
   int64_t count = 0;
   for (const auto& [name, value] : before) {
     const auto at = after.find(name);
-    const bool same = at != after.end() && at->second.to(float64).to_vector<double>() ==
-                                               value.to(float64).to_vector<double>();
+    const bool same = at != after.end() &&
+                      at->second.to(float64).to_vector<double>() == value.to(float64).to_vector<double>();
     count += same ? 0 : 1;
   }
   return count;
@@ -131,8 +124,7 @@ Facts gather_facts(const Plan& plan, const std::vector<std::string>& arms,
     const GrowthPolicy policy = replayed(trace);
     facts.traces_missed += policy.depths() == trace.found && policy.epochs() == trace.epochs ? 0 : 1;
   }
-  for (Family family :
-       {Family::basic3, Family::basic4, Family::bottleneck4, Family::plain3, Family::plain4})
+  for (Family family : {Family::basic3, Family::basic4, Family::bottleneck4, Family::plain3, Family::plain4})
     facts.values_changed += values_changed_by_growth(family);
   return facts;
 }
@@ -143,10 +135,11 @@ double measured_rate(const Plan& plan, int runs) {
   auto net = make_network(options, {3, 3, 3}, generator);
   auto optimizer = sgd(*net);
   const int64_t batch = plan.schedule.batch;
-  const Tensor images = random_uniform({batch, options.image[0], options.image[1], options.image[2]}, generator),
+  const Tensor images =
+                   random_uniform({batch, options.image[0], options.image[1], options.image[2]}, generator),
                labels = random_integers({batch}, generator, 0, options.classes);
   const double ms = experiment::median_ms({[&] { step(*net, *optimizer, images, labels); }}, runs).front();
-  return static_cast<double>(kPassesOfStep * forward_macs(*net, options) * batch) / (ms * 1e6);
+  return static_cast<double>(training_macs(*net, options) * batch) / (ms * 1e6);
 }
 
 }  // namespace tenon::autogrow

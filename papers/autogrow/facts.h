@@ -12,13 +12,13 @@ namespace tenon::autogrow {
 struct ArmFacts {
   const Recipe* recipe = nullptr;
   int64_t seed = 0;
-  Depths depths;                 ///< of the network; of the clock: what it would have
-  int64_t epochs = 0;            ///< in all
-  int64_t growing_epochs = 0;    ///< 0 if it did not grow
-  bool limited = false;          ///< a limit ended the growth of a stage: what was found is no discovery
-  double macs = 0;               ///< multiply-accumulates of the whole training
-  double scratch_epoch_macs = 0; ///< of one epoch of all training images at these depths
-  double best = 0;               ///< validation, while it grew; NaN if it did not
+  Depths depths;                  ///< of the network; of the clock: what it would have
+  int64_t epochs = 0;             ///< in all
+  int64_t growing_epochs = 0;     ///< 0 if it did not grow
+  bool limited = false;           ///< a limit ended the growth of a stage: what was found is no discovery
+  double macs = 0;                ///< multiply-accumulates of the whole training
+  double scratch_epoch_macs = 0;  ///< of one epoch of all training images at these depths
+  double best = 0;                ///< validation, while it grew; NaN if it did not
   double validation = 0, test = 0;
   std::vector<Event> events;
   // NaN without growths.
@@ -32,8 +32,9 @@ struct ArmFacts {
 
 struct Facts {
   std::vector<ArmFacts> arms;
-  int64_t traces_missed = 0;    ///< golden traces that the policy does not reproduce
-  int64_t values_changed = 0;   ///< by growths of every family: old parameters, buffers, momentum, and new momentum there is
+  int64_t traces_missed = 0;  ///< golden traces that the policy does not reproduce
+  int64_t values_changed =
+      0;  ///< by growths of every family: old parameters, buffers, momentum, and new momentum there is
   double giga_macs_per_second = 0;  ///< of training steps of a 3-3-3, one thread; 0 if not measured
   /// The pair of that arm and seed, or null.
   const ArmFacts* find(const std::string& arm, int64_t seed) const;

@@ -75,6 +75,8 @@ int64_t forward_macs(Module& net, const NetworkOptions& options) {
   return account(net, {1, image[0], image[1], image[2]}).macs;
 }
 
+int64_t training_macs(Module& net, const NetworkOptions& options) { return 3 * forward_macs(net, options); }
+
 const char* name_of(Initialiser initialiser) {
   switch (initialiser) {
     case Initialiser::zero:
@@ -101,8 +103,7 @@ GrownBlock append_block(Module& net, const NetworkOptions& options, int stage, G
   grown.block = make_block(kind, in, width, 1, conv_init(options), generator);
   grown.block->to(net.device());
   grown.block->train(net.is_training());
-  if (kind != Block::plain)
-    grown.last_norm = dynamic_cast<const ResidualBlock&>(*grown.block).norms().back();
+  if (kind != Block::plain) grown.last_norm = dynamic_cast<const ResidualBlock&>(*grown.block).norms().back();
   chain.add(grown.block);
   return grown;
 }

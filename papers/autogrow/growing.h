@@ -33,6 +33,8 @@ std::shared_ptr<Sequential> make_network(const NetworkOptions& options, const De
 Depths depths_of(Module& net, Family family);
 /// Multiply-accumulates of the forward of one image.
 int64_t forward_macs(Module& net, const NetworkOptions& options);
+/// Of its training step: a forward, and twice that backward.
+int64_t training_macs(Module& net, const NetworkOptions& options);
 
 /// What becomes of gamma and beta of the new block's last batch norm. A plain block, which has no shortcut, keeps its default.
 enum class Initialiser {
@@ -46,7 +48,7 @@ const char* name_of(Initialiser initialiser);
 
 /// A block that was appended.
 struct GrownBlock {
-  std::string name;                 ///< "layer2.3"
+  std::string name;  ///< "layer2.3"
   std::shared_ptr<Module> block;
   std::shared_ptr<BatchNorm2d> last_norm;  ///< null in plain networks
 };
@@ -54,7 +56,7 @@ struct GrownBlock {
 /// Appends a block to stage `stage` (from 0), with default weights, running mean 0 and variance 1. No parameter, buffer or name
 /// that was there changes. The block lies on the device, and is in the mode, of the network.
 GrownBlock append_block(Module& net, const NetworkOptions& options, int stage, Generator& generator);
-/// Throws nothing for a plain block, which it leaves alone.
+/// Draws the last norm's gamma and beta. Leaves a plain block alone.
 void initialise(const GrownBlock& block, Initialiser initialiser, double scale, Generator& generator);
 /// Appends blocks with default weights until the network has these depths, as a checkpoint's weights expect it. Throws Error if
 /// it has more.

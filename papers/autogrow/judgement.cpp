@@ -98,8 +98,14 @@ class Judge {
     add("G3", "The policy reproduces its golden traces", "", {},
         {{"traces missed", Relation::kAtMost, 0, "", 0, {{seed, static_cast<double>(facts_.traces_missed)}}}},
         true);
-    add("G4", "Growth keeps every old parameter, buffer and momentum to the bit; new momentum is none", "", {},
-        {{"tensors changed", Relation::kAtMost, 0, "", 0, {{seed, static_cast<double>(facts_.values_changed)}}}},
+    add("G4", "Growth keeps every old parameter, buffer and momentum to the bit; new momentum is none", "",
+        {},
+        {{"tensors changed",
+          Relation::kAtMost,
+          0,
+          "",
+          0,
+          {{seed, static_cast<double>(facts_.values_changed)}}}},
         true);
     add("G15", "The policy sees no test image", "", {}, {looks}, true);
   }
@@ -119,10 +125,12 @@ class Judge {
          deeper("blocks, 2 K minus 4 K", 0, "p-gau-2k", "p-gau-4k")});
     add("G13", "A quarter of the images finds no deeper network (report)", "24 blocks against 100",
         {"p-gau", "p-gau-quarter"}, {deeper("blocks, all minus a quarter", 0, "p-gau", "p-gau-quarter")});
-    add("clock", "The depth is more than the clock's doing: the policy on a network that never grows ends elsewhere",
+    add("clock",
+        "The depth is more than the clock's doing: the policy on a network that never grows ends elsewhere",
         "", {"p-gau", "clock"},
-        {between("blocks apart", Relation::kAtLeast, 1, "blocks", "p-gau", "clock",
-                 [](const ArmFacts& p, const ArmFacts& c) { return std::fabs(block_gap(p, c)); }, 0)});
+        {between(
+            "blocks apart", Relation::kAtLeast, 1, "blocks", "p-gau", "clock",
+            [](const ArmFacts& p, const ArmFacts& c) { return std::fabs(block_gap(p, c)); }, 0)});
   }
 
   // ---- accuracies ---------------------------------------------------------------------------------------------------
@@ -149,7 +157,8 @@ class Judge {
     std::vector<std::string> arms = {"p-gau"};
     arms.insert(arms.end(), std::begin(kSweep), std::end(kSweep));
     Condition near{"p-AutoGrow minus the best uniform depth", Relation::kAtLeast, -kNear, "points", 2, {}};
-    Condition deep{"blocks beyond the least depth that is near the best", Relation::kAtLeast, 0, "blocks", 0, {}};
+    Condition deep{
+        "blocks beyond the least depth that is near the best", Relation::kAtLeast, 0, "blocks", 0, {}};
     for (const ArmFacts* p : facts_.seeds_of("p-gau")) {
       std::vector<const ArmFacts*> points;
       for (const char* arm : kSweep)
@@ -166,15 +175,18 @@ class Judge {
   }
 
   void plain() {
-    add("G10a", "Plain networks: growing trains what training from scratch does not, same rate and epochs (report)",
+    add("G10a",
+        "Plain networks: growing trains what training from scratch does not, same rate and epochs (report)",
         "+0.56 (Plain3Net, FashionMNIST, R), +6.49 (CIFAR-10, R)", {"plain-p-gau", "plain-scratch"},
         {gap("p-AutoGrow minus scratch", 0, "plain-p-gau", "plain-scratch")});
     add("G10b", "The same against 12-12-12 from scratch (report)", "figure 5: the deep end collapses",
-        {"plain-p-gau", "plain-depth-12"}, {gap("p-AutoGrow minus 12-12-12", 0, "plain-p-gau", "plain-depth-12")});
+        {"plain-p-gau", "plain-depth-12"},
+        {gap("p-AutoGrow minus 12-12-12", 0, "plain-p-gau", "plain-depth-12")});
   }
 
   void baselines() {
-    add("morphism", "Network Morphism from a converged shallow network ends below training from scratch (report)",
+    add("morphism",
+        "Network Morphism from a converged shallow network ends below training from scratch (report)",
         "below, all pairs (table 2)", {"scratch", "morphism-zero"},
         {between("scratch minus morphism", Relation::kAbove, 0, "points", "scratch", "morphism-zero",
                  test_gap)});
@@ -182,7 +194,11 @@ class Judge {
 
   void costs() {
     Condition ratio{"MACs of p-AutoGrow over training the found network for tail + J epochs",
-                    Relation::kAtMost, 2, "×", 2, {}};
+                    Relation::kAtMost,
+                    2,
+                    "×",
+                    2,
+                    {}};
     const auto epochs = static_cast<double>(plan_.schedule.tail + plan_.schedule.window);
     for (const ArmFacts* f : facts_.seeds_of("p-gau"))
       ratio.measured[f->seed] = f->macs / (epochs * f->scratch_epoch_macs);

@@ -17,10 +17,7 @@ std::string depths_text(const Depths& depths) {
 int64_t sum_of(const Depths& depths) { return std::accumulate(depths.begin(), depths.end(), int64_t{0}); }
 
 GrowthPolicy::GrowthPolicy(const PolicyOptions& options, Depths seed)
-    : options_(options),
-      seed_(std::move(seed)),
-      depths_(seed_),
-      limits_(seed_.size(), options.max_depth) {
+    : options_(options), seed_(std::move(seed)), depths_(seed_), limits_(seed_.size(), options.max_depth) {
   TENON_CHECK(options.interval >= 1 && options.window >= 1 && options.max_epochs >= 1,
               "GrowthPolicy: interval, window and max_epochs expect 1 or more, got ", options.interval, ", ",
               options.window, " and ", options.max_epochs);
@@ -106,12 +103,9 @@ const std::vector<GoldenTrace>& golden_traces() {
   };
   const PolicyOptions convergent{.growth = Growth::convergent, .interval = 30};
   static const std::vector<GoldenTrace> all = {
-      {periodic(3, 30), {1, 1, 1}, {20, 20, 20}, 174},
-      {periodic(3, 200), {1, 1, 1}, {40, 40, 39}, 351},
-      {periodic(1, 30), {1, 1, 1}, {58, 57, 57}, 170},
-      {periodic(10, 30), {1, 1, 1}, {7, 7, 7}, 190},
-      {periodic(3, 30), {5, 5, 5}, {24, 24, 24}, 174},
-      {periodic(3, 30), {1, 1, 1, 1}, {16, 16, 15, 15}, 177},
+      {periodic(3, 30), {1, 1, 1}, {20, 20, 20}, 174}, {periodic(3, 200), {1, 1, 1}, {40, 40, 39}, 351},
+      {periodic(1, 30), {1, 1, 1}, {58, 57, 57}, 170}, {periodic(10, 30), {1, 1, 1}, {7, 7, 7}, 190},
+      {periodic(3, 30), {5, 5, 5}, {24, 24, 24}, 174}, {periodic(3, 30), {1, 1, 1, 1}, {16, 16, 15, 15}, 177},
       {convergent, {1, 1, 1}, {2, 2, 2}, 270},
   };
   return all;

@@ -21,10 +21,10 @@ enum class Growth {
 
 struct PolicyOptions {
   Growth growth = Growth::periodic;
-  int64_t interval = 3;      ///< K, epochs
-  int64_t window = 200;      ///< J, epochs over which a gain is measured; convergent: K
-  double tau = 0.05;         ///< a smaller gain stops a stage: percentage points
-  int64_t max_depth = 200;   ///< of a stage
+  int64_t interval = 3;       ///< K, epochs
+  int64_t window = 200;       ///< J, epochs over which a gain is measured; convergent: K
+  double tau = 0.05;          ///< a smaller gain stops a stage: percentage points
+  int64_t max_depth = 200;    ///< of a stage
   int64_t max_epochs = 4000;  ///< growing ends at the first interval's end from here on
 };
 
@@ -73,8 +73,8 @@ class GrowthPolicy {
 
   PolicyOptions options_;
   Depths seed_, depths_, limits_;
-  int last_ = -1;               // the stage that grew last
-  bool grew_now_ = false;       // convergent: it did at the start of this interval
+  int last_ = -1;          // the stage that grew last
+  bool grew_now_ = false;  // convergent: it did at the start of this interval
   bool ended_ = false, out_of_epochs_ = false;
   std::vector<double> best_;  // m: running maximum
   std::vector<Event> events_;

@@ -23,7 +23,8 @@ class Arms {
     return all_.back();
   }
   // A network of the depths that `like` found: as many epochs, or the schedule from scratch.
-  Recipe& as_found(const std::string& arm, const std::string& label, const std::string& like, bool same_epochs) {
+  Recipe& as_found(const std::string& arm, const std::string& label, const std::string& like,
+                   bool same_epochs) {
     const Family family = find(like).family;
     Recipe& recipe = add(arm, label, family, Method::fixed);
     recipe.target = Target::found, recipe.like = like, recipe.same_epochs = same_epochs;
@@ -60,8 +61,7 @@ std::vector<Recipe> all_recipes() {
                               Family::basic3, Method::grown);
     recipe.growth = Growth::convergent, recipe.initialiser = named.initialiser;
   }
-  Recipe& stairs =
-      arms.add("c-gau-stairs", "c-AutoGrow, GauInit, staircase", Family::basic3, Method::grown);
+  Recipe& stairs = arms.add("c-gau-stairs", "c-AutoGrow, GauInit, staircase", Family::basic3, Method::grown);
   stairs.growth = Growth::convergent, stairs.staircase = true;
   arms.add("clock", "clock alone", Family::basic3, Method::clock);
   Recipe& seed = arms.add("seed", "the seed network, as many epochs", Family::basic3, Method::fixed);
@@ -81,7 +81,8 @@ std::vector<Recipe> all_recipes() {
   arms.add("plain-p-gau", "p-AutoGrow", Family::plain3, Method::grown);
   arms.as_found("plain-scratch", "the found network from scratch, as many epochs", "plain-p-gau", true);
   Recipe& deepest = arms.add("plain-depth-12", "12-12-12 from scratch", Family::plain3, Method::fixed);
-  deepest.target = Target::uniform, deepest.depth = 12, deepest.same_epochs = true, deepest.like = "plain-p-gau";
+  deepest.target = Target::uniform, deepest.depth = 12, deepest.same_epochs = true,
+  deepest.like = "plain-p-gau";
   const std::pair<const char*, Family> others[] = {
       {"basic4", Family::basic4}, {"bottleneck4", Family::bottleneck4}, {"plain4", Family::plain4}};
   for (const auto& [name, family] : others) {
@@ -140,14 +141,16 @@ experiment::ExperimentSpec experiment_spec() {
   experiment::ExperimentSpec spec;
   spec.name = "autogrow";
   spec.description =
-      "AutoGrow (Wen, Yan, Chen, Li; KDD 2020): one training run in which blocks are appended while training goes "
-      "on, until growing no longer pays. Beside it: the found networks from scratch, Network Morphism, uniform "
+      "AutoGrow (Wen, Yan, Chen, Li; KDD 2020): one training run in which blocks are appended while training "
+      "goes "
+      "on, until growing no longer pays. Beside it: the found networks from scratch, Network Morphism, "
+      "uniform "
       "depths, and the clock alone.";
   spec.datasets = {"fashion_mnist", "mnist", "cifar10"};
   for (const Recipe& recipe : recipes()) spec.arms.push_back(recipe.arm);
-  spec.default_arms = {"p-gau",   "p-zero",        "p-gau-2k",    "c-gau",        "clock",
-                       "seed",    "scratch",       "morphism-zero", "depth-1",    "depth-3",
-                       "plain-p-gau", "plain-scratch"};
+  spec.default_arms = {"p-gau",   "p-zero",  "p-gau-2k", "p-gau-4k",      "p-gau-quarter", "c-gau",
+                       "clock",   "seed",    "scratch",  "morphism-zero", "depth-1",       "depth-2",
+                       "depth-3", "depth-5", "depth-8",  "plain-p-gau",   "plain-scratch", "plain-depth-12"};
   return spec;
 }
 

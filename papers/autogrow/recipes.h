@@ -11,8 +11,8 @@
 namespace tenon::autogrow {
 
 enum class Method {
-  grown,     ///< from the seed network, by the policy; then the tail
-  clock,     ///< the policy's decisions on the seed network, which never grows: the depths that the clock alone finds
+  grown,  ///< from the seed network, by the policy; then the tail
+  clock,  ///< the policy's decisions on the seed network, which never grows: the depths that the clock alone finds
   fixed,     ///< of one depth throughout
   morphism,  ///< the seed network trained to the end, deepened to the found depths at once, trained again
 };
@@ -29,14 +29,15 @@ struct Recipe {
   // Of what grows.
   Growth growth = Growth::periodic;
   Initialiser initialiser = Initialiser::gaussian;
-  int64_t slower = 1;          ///< intervals of so many times K
-  double fraction = 1;         ///< of the training images
-  bool staircase = false;      ///< the rate falls within every interval; else it is constant, and a tail follows
-  bool drops_momentum = false; ///< at every growth
+  int64_t slower = 1;      ///< intervals of so many times K
+  double fraction = 1;     ///< of the training images
+  bool staircase = false;  ///< the rate falls within every interval; else it is constant, and a tail follows
+  bool drops_momentum = false;  ///< at every growth
   // Of what does not.
   Target target = Target::seed;
-  int64_t depth = 0;        ///< uniform: of each stage
-  bool same_epochs = false;  ///< as many at the full rate as `like` grew, then its tail; else the schedule from scratch
+  int64_t depth = 0;  ///< uniform: of each stage
+  bool same_epochs =
+      false;  ///< as many at the full rate as `like` grew, then its tail; else the schedule from scratch
   /// The arm whose depths (found) or epochs are taken over; else empty.
   std::string like;
 };
@@ -56,9 +57,9 @@ struct Schedule {
   int64_t convergent_interval = 200;
   int64_t tau_images = 3;  ///< of the validation images: a gain of fewer stops a stage
   int64_t max_depth = 200, max_epochs = 4000;
-  int64_t tail = 200;      ///< epochs; a tenth of the rate from a half, a hundredth from three quarters
-  int64_t scratch = 200;   ///< epochs from scratch, likewise
-  int64_t width3 = 16, width4 = 64;  ///< of the first of three stages, and of four
+  int64_t tail = 200;     ///< epochs; a tenth of the rate from a half, a hundredth from three quarters
+  int64_t scratch = 200;  ///< epochs from scratch, likewise
+  int64_t width3 = 16, width4 = 64;                ///< of the first of three stages, and of four
   int64_t train = 0, validation = 5000, test = 0;  ///< images; 0: all
 };
 Schedule schedule_of(experiment::Scale scale);

@@ -57,8 +57,7 @@ XyChart growth_chart(const ArmFacts& f, const std::vector<Json>& lines) {
     Series& dots = add_series(chart, concat("stage ", stage + 1, " grows"), Marks::kPoints);
     for (const Event& event : f.events)
       if (event.grown == static_cast<int>(stage))
-        add_point(dots, static_cast<double>(event.epoch),
-                  validation.y[static_cast<size_t>(event.epoch - 1)]);
+        add_point(dots, static_cast<double>(event.epoch), validation.y[static_cast<size_t>(event.epoch - 1)]);
   }
   return chart;
 }
@@ -77,9 +76,9 @@ XyChart depth_chart(const ArmFacts& f) {
 
 // The paper's figure 5.
 XyChart depth_against_accuracy(const Facts& facts, bool plain) {
-  XyChart chart = chart_of(plain ? "Plain networks" : "Residual networks",
-                           "Fixed depths from scratch, and what growing found. First seed.", "blocks",
-                           "test accuracy %");
+  XyChart chart =
+      chart_of(plain ? "Plain networks" : "Residual networks",
+               "Fixed depths from scratch, and what growing found. First seed.", "blocks", "test accuracy %");
   Series& fixed = add_series(chart, "from scratch", Marks::kLineAndPoints);
   std::vector<const ArmFacts*> points;
   const int64_t seed = facts.arms.empty() ? 0 : facts.arms.front().seed;
@@ -114,21 +113,27 @@ XyChart beside(const Facts& facts, const std::vector<Json>& log, const char* tit
 }  // namespace
 
 Report make_report(const Plan& plan, const Facts& facts, const experiment::Results& results) {
-  Report report("AutoGrow", "Wen, Yan, Chen, Li: automatic layer growing in deep convolutional networks, KDD 2020");
+  Report report("AutoGrow",
+                "Wen, Yan, Chen, Li: automatic layer growing in deep convolutional networks, KDD 2020");
   report.facts(experiment::results_facts(results));
   report.section("Claims");
   report.text(
-      "The policy is driven by images held out of the training set. Test images are looked at once, after the last epoch: "
-      "nothing is chosen by them. Claims called reports are those that one seed at this scale cannot decide.");
+      "The policy is driven by images held out of the training set. Test images are looked at once, after "
+      "the last epoch: "
+      "nothing is chosen by them. Claims called reports are those that one seed at this scale cannot "
+      "decide.");
   report.claims(results.claims);
   report.section("Published and measured");
   report.text(
-      "S: quoted by a survey that names the paper's table; R: remembered, not checked again. Published networks are wider, "
-      "their images larger, their epochs many times as many; what is comparable is which way the figures differ.");
+      "S: quoted by a survey that names the paper's table; R: remembered, not checked again. Published "
+      "networks are wider, "
+      "their images larger, their epochs many times as many; what is comparable is which way the figures "
+      "differ.");
   report.table(published_table(plan, facts));
   report.section("Every arm");
   report.text(
-      "MACs are those of the whole training, over those of training the network from scratch; minutes are MACs at the rate "
+      "MACs are those of the whole training, over those of training the network from scratch; minutes are "
+      "MACs at the rate "
       "that a step of a 3-3-3 was measured at, on one thread.");
   report.table(arms_table(plan, facts));
   const std::vector<Json> log = plan.folder->read_log();
@@ -144,8 +149,10 @@ Report make_report(const Plan& plan, const Facts& facts, const experiment::Resul
   report.section("Side by side");
   report.chart(beside(facts, log, "Growing, from scratch, Network Morphism",
                       {"p-gau", "scratch", "morphism-zero", "morphism-adam", "seed"}));
-  report.chart(beside(facts, log, "Initialisers, p-AutoGrow", {"p-zero", "p-adam", "p-uni", "p-centred", "p-gau"}));
-  report.chart(beside(facts, log, "Before convergence and after it", {"p-gau", "p-gau-2k", "p-gau-4k", "c-gau"}));
+  report.chart(
+      beside(facts, log, "Initialisers, p-AutoGrow", {"p-zero", "p-adam", "p-uni", "p-centred", "p-gau"}));
+  report.chart(
+      beside(facts, log, "Before convergence and after it", {"p-gau", "p-gau-2k", "p-gau-4k", "c-gau"}));
   report.chart(beside(facts, log, "Plain networks", {"plain-p-gau", "plain-scratch", "plain-depth-12"}));
   return report;
 }

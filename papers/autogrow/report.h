@@ -13,7 +13,7 @@ experiment::Table arms_table(const Plan& plan, const Facts& facts);
 /// The published tables, and what was measured of the like, first seed.
 experiment::Table published_table(const Plan& plan, const Facts& facts);
 
-/// Writes into it what the arms' log tells beside the facts.
+/// The page; its curves come from the run's log.
 experiment::Report make_report(const Plan& plan, const Facts& facts, const experiment::Results& results);
 
 }  // namespace tenon::autogrow

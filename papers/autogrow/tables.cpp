@@ -38,9 +38,22 @@ std::string signed_number(double value) {
 Table arms_table(const Plan& plan, const Facts& facts) {
   Table table;
   table.title = "Every arm";
-  table.header = {"arm",     "seed",         "family",        "method",       "K", "J", "network", "limit hit",
-                  "growing", "epochs",       "MACs / scratch", "min",          "best validation %", "validation %",
-                  "test %",  "test − scratch"};
+  table.header = {"arm",
+                  "seed",
+                  "family",
+                  "method",
+                  "K",
+                  "J",
+                  "network",
+                  "limit hit",
+                  "growing",
+                  "epochs",
+                  "MACs / scratch",
+                  "min",
+                  "best validation %",
+                  "validation %",
+                  "test %",
+                  "test − scratch"};
   table.align.assign(table.header.size(), Align::kRight);
   for (size_t column : {0, 2, 3, 6}) table.align[column] = Align::kLeft;
   for (const ArmFacts& f : facts.arms) {
@@ -63,14 +76,19 @@ Table arms_table(const Plan& plan, const Facts& facts) {
 Table published_table(const Plan& plan, const Facts& facts) {
   Table table;
   table.title = concat("Published, and measured on ", plan.problem->name, ", first seed");
-  table.header = {"table", "family", "data", "", "found", "%", "− scratch", "origin", "found here", "% here",
-                  "− scratch here", "arm"};
+  table.header = {"table",     "family", "data",       "",       "found",          "%",
+                  "− scratch", "origin", "found here", "% here", "− scratch here", "arm"};
   table.align.assign(table.header.size(), Align::kLeft);
   for (size_t column : {5, 6, 9, 10}) table.align[column] = Align::kRight;
   for (const Published& p : published()) {
     const std::vector<const ArmFacts*> seeds = facts.seeds_of(p.arm);
-    std::vector<std::string> cells = {p.table, p.family, p.data, p.what, p.found,
-                                      format_number(p.accuracy, 2), signed_number(p.delta),
+    std::vector<std::string> cells = {p.table,
+                                      p.family,
+                                      p.data,
+                                      p.what,
+                                      p.found,
+                                      format_number(p.accuracy, 2),
+                                      signed_number(p.delta),
                                       p.net == p.delta_origin || std::isnan(p.delta)
                                           ? origin_tag(p.net)
                                           : concat(origin_tag(p.net), ", ", origin_tag(p.delta_origin))};

@@ -167,7 +167,7 @@ void StageRunner::train(const Stage& stage, Module& net) {
 }
 
 EpochOutcome StageRunner::extra_epoch(const Stage& stage, Module& net, Optimizer& optimizer, int64_t order) {
-  constexpr int64_t kBeyond = int64_t{1} << 32;  // more than any run has epochs
+  constexpr int64_t kBeyond = int64_t{1} << 23;  // half of the epochs that a loader knows
   DataLoader loader = loader_of(stage);
   loader.seek({kBeyond + order, 0});
   return train_epoch(stage, net, optimizer, loader, 0);

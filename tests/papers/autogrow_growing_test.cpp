@@ -83,10 +83,8 @@ TEST_CASE("autogrow: the stage that grew last is frozen, and the next one grows 
 
 TEST_CASE("autogrow: convergent growth waits for convergence, then judges the block that it added") {
   const GrowthPolicy policy = replayed(golden_traces().back());
-  const std::vector<Event> expected = {{180, -1, 0, {2, 1, 1}},
-                                       {210, 0, 1, {2, 2, 1}},
-                                       {240, 1, 2, {2, 2, 2}},
-                                       {270, 2, -1, {2, 2, 2}}};
+  const std::vector<Event> expected = {
+      {180, -1, 0, {2, 1, 1}}, {210, 0, 1, {2, 2, 1}}, {240, 1, 2, {2, 2, 2}}, {270, 2, -1, {2, 2, 2}}};
   CHECK(policy.events() == expected);
 }
 
@@ -139,11 +137,13 @@ TEST_CASE("autogrow: families are the networks that they are named after") {
   CHECK(parameters(Family::bottleneck4, 64, {3, 4, 6, 3}) == 23520842);
   Generator generator(1);
   NetworkOptions options{.family = Family::basic3, .width = 16, .image = {3, 32, 32}};
-  CHECK(forward_macs(*make_network(options, {42, 42, 42}, generator), options) == doctest::Approx(593e6).epsilon(0.01));
+  CHECK(forward_macs(*make_network(options, {42, 42, 42}, generator), options) ==
+        doctest::Approx(593e6).epsilon(0.01));
   CHECK_THROWS_WITH_AS(make_network(options, {1, 1, 1, 1}, generator), doctest::Contains("3 depths"), Error);
 }
 
-TEST_CASE("autogrow: growth changes no parameter, buffer or momentum that was there, and new momentum is none") {
+TEST_CASE(
+    "autogrow: growth changes no parameter, buffer or momentum that was there, and new momentum is none") {
   for (Family family : kFamilies) {
     INFO(name_of(family));
     Generator generator(3);
