@@ -15,7 +15,6 @@
 namespace tenon::svd_training {
 namespace {
 
-using experiment::accuracy;
 using experiment::Stage;
 
 constexpr uint64_t kFactorStream = 100;  // of the seed; models draw from streams numbered from 0
