@@ -11,34 +11,17 @@
 #include "papers/autogrow/published.h"
 #include "papers/autogrow/report.h"
 #include "tests/papers/killed_run.h"
+#include "tests/papers/made_up_problem.h"
 #include "tests/temporary_folder.h"
 
 namespace tenon::autogrow {
 namespace {
 
-// Four patterns with noise: enough to be learned, never reported.
-experiment::Labelled labelled(int64_t count, uint64_t stream) {
-  Generator shapes(5, 1), noise(5, 100 + stream);
-  const Tensor base = random_uniform({4, 1, 8, 8}, shapes);
-  const Tensor labels = random_integers({count}, noise, 0, 4), images = Tensor::empty({count, 1, 8, 8});
-  const std::vector<int64_t> classes = labels.to_vector<int64_t>();
-  for (int64_t i = 0; i < count; ++i)
-    images.select(0, i).copy_(add(affine(base.select(0, classes[static_cast<size_t>(i)]), 0.7, 0),
-                                  random_uniform({1, 8, 8}, noise, 0, 0.3)));
-  return {images, labels};
-}
-
 experiment::ImageProblem made_up_problem() {
-  experiment::ImageProblem problem;
-  const experiment::Labelled images = labelled(80, 1);
-  problem.name = problem.description = "made-up patterns";
-  problem.classes = 4;
-  problem.source = std::make_shared<TensorSource>(affine(images.images, 255, 0).to(uint8), images.labels);
-  problem.image = problem.source->image_shape();
-  for (int64_t i = 0; i < 80; ++i) problem.train.push_back(i);
-  problem.validation = labelled(40, 2);
-  problem.test = labelled(40, 3);
-  return problem;
+  Generator shapes(5, 1);
+  const Tensor base = random_uniform({4, 1, 8, 8}, shapes);
+  return test::image_problem("made-up patterns", 4, test::noisy_copies(base, 80, 1),
+                             test::noisy_copies(base, 40, 2), test::noisy_copies(base, 40, 3));
 }
 
 Plan small_plan(const experiment::ImageProblem& problem, experiment::RunFolder& folder, std::ostream& out) {

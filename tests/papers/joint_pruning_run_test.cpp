@@ -8,35 +8,18 @@
 #include "papers/joint_pruning/judgement.h"
 #include "papers/joint_pruning/latency.h"
 #include "tests/papers/killed_run.h"
+#include "tests/papers/made_up_problem.h"
 #include "tests/temporary_folder.h"
 
 namespace tenon::joint_pruning {
 namespace {
 
-// Ten patterns with noise: enough to be learned, never reported.
-experiment::Labelled labelled(int64_t count, uint64_t stream) {
-  Generator shapes(5, 1), noise(5, 100 + stream);
+experiment::ImageProblem made_up_problem() {
+  Generator shapes(5, 1);
   const Tensor base = mul(random_uniform({10, 1, 28, 28}, shapes),
                           random_bernoulli({10, 1, 28, 28}, shapes, 0.3).to(float32));
-  const Tensor labels = random_integers({count}, noise, 0, 10), images = Tensor::empty({count, 1, 28, 28});
-  const std::vector<int64_t> classes = labels.to_vector<int64_t>();
-  for (int64_t i = 0; i < count; ++i)
-    images.select(0, i).copy_(add(affine(base.select(0, classes[static_cast<size_t>(i)]), 0.7, 0),
-                                  random_uniform({1, 28, 28}, noise, 0, 0.3)));
-  return {images, labels};
-}
-
-experiment::ImageProblem made_up_problem() {
-  experiment::ImageProblem problem;
-  const experiment::Labelled images = labelled(300, 1);
-  problem.name = problem.description = "made-up patterns";
-  problem.classes = 10;
-  problem.source = std::make_shared<TensorSource>(affine(images.images, 255, 0).to(uint8), images.labels);
-  problem.image = problem.source->image_shape();
-  for (int64_t i = 0; i < 300; ++i) problem.train.push_back(i);
-  problem.validation = labelled(50, 2);
-  problem.test = labelled(50, 3);
-  return problem;
+  return test::image_problem("made-up patterns", 10, test::noisy_copies(base, 300, 1),
+                             test::noisy_copies(base, 50, 2), test::noisy_copies(base, 50, 3));
 }
 
 // One of every method, and random winners and thresholds.

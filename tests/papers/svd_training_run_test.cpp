@@ -9,6 +9,7 @@
 #include "papers/svd_training/judgement.h"
 #include "papers/svd_training/report.h"
 #include "tests/papers/killed_run.h"
+#include "tests/papers/made_up_problem.h"
 #include "tests/temporary_folder.h"
 
 namespace tenon::svd_training {
@@ -23,16 +24,7 @@ experiment::Labelled shades(int64_t count, uint64_t stream) {
 }
 
 experiment::ImageProblem made_up_problem() {
-  experiment::ImageProblem problem;
-  const experiment::Labelled images = shades(100, 1);
-  problem.name = problem.description = "made-up shades";
-  problem.classes = 10;
-  problem.source = std::make_shared<TensorSource>(affine(images.images, 255, 0).to(uint8), images.labels);
-  problem.image = problem.source->image_shape();
-  for (int64_t i = 0; i < 100; ++i) problem.train.push_back(i);
-  problem.validation = shades(40, 2);
-  problem.test = shades(40, 3);
-  return problem;
+  return test::image_problem("made-up shades", 10, shades(100, 1), shades(40, 2), shades(40, 3));
 }
 
 Plan small_plan(const experiment::ImageProblem& problem, experiment::RunFolder& folder, std::ostream& out) {

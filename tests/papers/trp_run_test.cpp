@@ -11,6 +11,7 @@
 #include "papers/trp/experiment.h"
 #include "papers/trp/judgement.h"
 #include "tests/papers/killed_run.h"
+#include "tests/papers/made_up_problem.h"
 #include "tests/temporary_folder.h"
 
 namespace tenon::trp {
@@ -36,16 +37,7 @@ experiment::Labelled labelled(int64_t count, uint64_t stream) {
 }
 
 experiment::ImageProblem made_up_problem(int64_t train) {
-  experiment::ImageProblem problem;
-  const experiment::Labelled images = labelled(train, 1);
-  problem.name = problem.description = "made-up patterns";
-  problem.classes = 10;
-  problem.source = std::make_shared<TensorSource>(affine(images.images, 255, 0).to(uint8), images.labels);
-  problem.image = problem.source->image_shape();
-  for (int64_t i = 0; i < train; ++i) problem.train.push_back(i);
-  problem.validation = labelled(40, 2);
-  problem.test = labelled(40, 3);
-  return problem;
+  return test::image_problem("made-up patterns", 10, labelled(train, 1), labelled(40, 2), labelled(40, 3));
 }
 
 Plan small_plan(const experiment::ImageProblem& problem, experiment::RunFolder& folder, std::ostream& out) {
