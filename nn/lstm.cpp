@@ -10,14 +10,8 @@
 
 namespace tenon {
 
-LstmState lstm_step(const Variable& input_part, const LstmState& state, const Variable& weight_hh,
-                    const Variable& bias_hh) {
-  const Variable gates = input_part + linear(state.hidden, weight_hh, bias_hh);
-  const int64_t h = state.hidden.size(1);
-  const std::vector<Variable> part = split(gates, 1, {h, h, h, h});
-  Variable cell = sigmoid(part[1]) * state.cell + sigmoid(part[0]) * tanh(part[2]);
-  Variable hidden = sigmoid(part[3]) * tanh(cell);
-  return {hidden, cell};
+LstmState lstm_step(const Variable& input_part, const LstmState& state, const Variable& weight_hh) {
+  return lstm_cell(input_part + linear(state.hidden, weight_hh, Variable()), state.cell);
 }
 
 LSTM::LSTM(int64_t in, int64_t hidden, int64_t layers, Generator& generator) : in_(in), hidden_(hidden) {
@@ -58,11 +52,12 @@ std::pair<Variable, std::vector<LstmState>> LSTM::run(const Variable& x, std::ve
                 state.cell.shape());
     // All steps at once. One node splits them, whose gradient is put together once; a `select` for each step
     // would add up as many gradients of the whole.
-    const std::vector<Variable> input_parts = split(linear(y, layer.weight_ih, layer.bias_ih), 1,
-                                                    std::vector<int64_t>(static_cast<size_t>(x.size(1)), 1));
+    const std::vector<Variable> input_parts =
+        split(linear(y, layer.weight_ih, layer.bias_ih + layer.bias_hh), 1,
+              std::vector<int64_t>(static_cast<size_t>(x.size(1)), 1));
     std::vector<Variable> hidden;
     for (const Variable& part : input_parts) {
-      state = lstm_step(squeeze(part, 1), state, layer.weight_hh, layer.bias_hh);
+      state = lstm_step(squeeze(part, 1), state, layer.weight_hh);
       hidden.push_back(state.hidden);
     }
     y = stack(hidden, 1);

@@ -4,21 +4,14 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/ops/recurrent.h"
 #include "core/random.h"
 #include "nn/module.h"
 
 namespace tenon {
 
-struct LstmState {
-  Variable hidden, cell;  ///< [N, hidden]
-};
-
-/// One step of one layer:
-///   i, f, g, o = four parts of W_ih x + b_ih + W_hh h + b_hh
-///   c' = sigmoid(f) c + sigmoid(i) tanh(g);   h' = sigmoid(o) tanh(c')
-/// `input_part` is W_ih x + b_ih, [N, 4 hidden].
-LstmState lstm_step(const Variable& input_part, const LstmState& state, const Variable& weight_hh,
-                    const Variable& bias_hh);
+/// One step of one layer: lstm_cell of the gates `input_part` + W_hh h. `input_part` [N, 4 hidden] is W_ih x + b_ih + b_hh.
+LstmState lstm_step(const Variable& input_part, const LstmState& state, const Variable& weight_hh);
 
 /// A stack of LSTM layers over x [N, T, in]; forward returns the hidden states of the last layer, [N, T,
 /// hidden]. Parameters of layer l: `weight_ih_l` [4 hidden, in or hidden], `weight_hh_l` [4 hidden, hidden],
