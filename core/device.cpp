@@ -8,7 +8,8 @@ namespace tenon {
 bool Device::has_cuda() { return cuda::available(); }
 
 Device Device::cuda() {
-  TENON_CHECK(cuda::available(), "device: no CUDA device (this build has CUDA=", cuda::build_mode(), ")");
+  TENON_CHECK(cuda::available(), "device: no CUDA device: ", cuda::why_unavailable(),
+              " (this build has CUDA=", cuda::build_mode(), "; CUDA=emulated needs no card)");
   return Device(Kind::cuda);
 }
 

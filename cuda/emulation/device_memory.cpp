@@ -100,6 +100,7 @@ bool set_memory_guard(bool on) {
 
 const char* build_mode() { return "emulated"; }
 bool available() { return true; }
+std::string why_unavailable() { return ""; }
 std::string device_name() { return "emulated CUDA device (CPU)"; }
 
 void* raw_allocate(size_t bytes) {

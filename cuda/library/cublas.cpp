@@ -81,12 +81,12 @@ void matmul(const MatmulPlan& plan, DType dtype, void* c, const void* a, const v
       check(gemm(handle(), plan, oa, ob, step, narrow(inner), static_cast<T*>(c) + offset[0],
                  static_cast<const T*>(a) + offset[1], static_cast<const T*>(b) + offset[2]),
             "cublas gemmStridedBatched");
-      detail::count_launch("cublas");
+      detail::count_library_call("cublas");
     }
   });
 }
 
-#else
+#elif !defined(TENON_CUDA_EMULATED)  // which has twins.cpp
 
 void matmul(const MatmulPlan&, DType, void*, const void*, const void*) {
   fail("matmul: TENON_CUDA_MATMUL asks for cublas, which this build (CUDA=", build_mode(),

@@ -141,7 +141,7 @@ void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void*
   check(cudnnConvolutionForward(handle(), p.one(), p.x.get(), x, p.weight.get(), weight, p.conv.get(),
                                 way.algo, space.as<void>(), way.memory, p.zero(), p.y.get(), y),
         "cudnnConvolutionForward");
-  detail::count_launch("cudnn");
+  detail::count_library_call("cudnn");
   if (bias == nullptr) return;
   check(cudnnAddTensor(handle(), p.one(), p.bias.get(), bias, p.one(), p.y.get(), y), "cudnnAddTensor");
 }
@@ -158,7 +158,7 @@ void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void
   check(cudnnConvolutionBackwardData(handle(), p.one(), p.weight.get(), weight, p.y.get(), g, p.conv.get(),
                                      way.algo, space.as<void>(), way.memory, p.zero(), p.x.get(), gx),
         "cudnnConvolutionBackwardData");
-  detail::count_launch("cudnn");
+  detail::count_library_call("cudnn");
 }
 
 void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const void* g, const void* x) {
@@ -173,10 +173,10 @@ void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const voi
   check(cudnnConvolutionBackwardFilter(handle(), p.one(), p.x.get(), x, p.y.get(), g, p.conv.get(), way.algo,
                                        space.as<void>(), way.memory, p.zero(), p.weight.get(), gw),
         "cudnnConvolutionBackwardFilter");
-  detail::count_launch("cudnn");
+  detail::count_library_call("cudnn");
 }
 
-#else
+#elif !defined(TENON_CUDA_EMULATED)  // which has twins.cpp
 
 namespace {
 [[noreturn]] void no_cudnn(const char* op) {

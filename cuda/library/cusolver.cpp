@@ -7,7 +7,6 @@
 #if defined(TENON_CUSOLVER)
 #include <cusolverDn.h>
 
-#include <limits>
 #include <vector>
 #endif
 
@@ -86,9 +85,7 @@ void report(int64_t count, LinalgStatus* status, const int* info) {
 
 void svd(int64_t count, int64_t m, int64_t n, DType dtype, void* a, void* u, void* s, void* v,
          LinalgStatus* status) {
-  TENON_CHECK(m <= 32 && n <= 32 && count <= std::numeric_limits<int>::max(),
-              "svd: cuSOLVER's batched SVD expects matrices of at most 32 x 32, got ", count, " of ", m,
-              " x ", n, "; unset TENON_CUDA_SVD for Tenon's own kernel");
+  check_svd(count, m, n);
   const int rows = static_cast<int>(m), columns = static_cast<int>(n), batch = static_cast<int>(count);
   const Scratch info(static_cast<size_t>(count) * sizeof(int));
   visit_floating("svd", dtype, [&](auto tag) {
@@ -101,11 +98,11 @@ void svd(int64_t count, int64_t m, int64_t n, DType dtype, void* a, void* u, voi
     check(decompose(rows, columns, pa, ps, pu, pv, work.as<T>(), size, info.as<int>(), parameters, batch),
           "cusolver gesvdjBatched");
   });
-  detail::count_launch("cusolver");
+  detail::count_library_call("cusolver");
   report(count, status, info.as<const int>());
 }
 
-#else
+#elif !defined(TENON_CUDA_EMULATED)  // which has twins.cpp
 
 void svd(int64_t, int64_t, int64_t, DType, void*, void*, void*, void*, LinalgStatus*) {
   fail("svd: TENON_CUDA_SVD asks for cusolver, which this build (CUDA=", build_mode(),

@@ -79,7 +79,7 @@ class PreparedProduct {
     check(cusparseSpMM(handle(), kPlain, kPlain, alpha, w_, x_, share, y_, type(), kAlgorithm,
                        buffer_->as<void>()),
           "cusparseSpMM");
-    detail::count_launch("cusparse");
+    detail::count_library_call("cusparse");
   }
 
  private:
@@ -122,8 +122,7 @@ void permute(const SparseLists& w, DType dtype, void* to, const void* values) {
 }  // namespace
 
 void spmm(const SpmmPlan& p, DType dtype, void* y, const void* values, const void* x, double beta) {
-  TENON_CHECK(p.rows_out == 1 && p.rows_in == 1, "spmm: cuSPARSE multiplies no blocks of ",
-              std::max(p.rows_out, p.rows_in), " x 1; unset TENON_CUDA_SPMM for Tenon's own kernel");
+  check_spmm(p);
   const Scratch ordered(static_cast<size_t>(p.w.entries) * size_of(dtype));
   if (p.w.positions != nullptr) permute(p.w, dtype, ordered.as<void>(), values);
   const std::lock_guard lock(p.w.library->mutex);
@@ -135,7 +134,7 @@ void spmm(const SpmmPlan& p, DType dtype, void* y, const void* values, const voi
   kept->multiply(y, p.w.positions != nullptr ? ordered.as<void>() : values, x, beta);
 }
 
-#else
+#elif !defined(TENON_CUDA_EMULATED)  // which has twins.cpp
 
 void spmm(const SpmmPlan&, DType, void*, const void*, const void*, double) {
   fail("spmm: TENON_CUDA_SPMM asks for cusparse, which this build (CUDA=", build_mode(),

@@ -13,29 +13,37 @@
 
 namespace tenon::cuda {
 namespace {
-std::atomic<uint64_t> launches{0};
+std::atomic<uint64_t> launches{0}, served{0};
 std::atomic<const char*> last_name{""};
 }  // namespace
 
 uint64_t launch_count() { return launches.load(std::memory_order_relaxed); }
+uint64_t library_calls() { return served.load(std::memory_order_relaxed); }
 const char* last_kernel() { return last_name.load(std::memory_order_relaxed); }
 
 void detail::count_launch(const char* name) {
   launches.fetch_add(1, std::memory_order_relaxed);
   last_name.store(name, std::memory_order_relaxed);
 }
+void detail::count_library_call(const char* library) {
+  served.fetch_add(1, std::memory_order_relaxed);
+  count_launch(library);
+}
 
 #if defined(TENON_CUDA_NATIVE)
 
 const char* build_mode() { return "native"; }
 
-bool available() {
-  static const bool found = [] {
+std::string why_unavailable() {
+  static const std::string why = [] {
     int count = 0;
-    return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
+    const cudaError_t status = cudaGetDeviceCount(&count);
+    if (status != cudaSuccess) return std::string(cudaGetErrorString(status));
+    return std::string(count > 0 ? "" : "the driver lists none");
   }();
-  return found;
+  return why;
 }
+bool available() { return why_unavailable().empty(); }
 
 std::string device_name() {
   cudaDeviceProp properties;
@@ -84,6 +92,7 @@ namespace {
 
 const char* build_mode() { return "off"; }
 bool available() { return false; }
+std::string why_unavailable() { return "it was left out when Tenon was built"; }
 std::string device_name() { no_device("device_name"); }
 void* raw_allocate(size_t) { no_device("raw_allocate"); }
 void raw_release(void*, size_t) noexcept {}

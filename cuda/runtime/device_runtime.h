@@ -18,6 +18,8 @@ namespace tenon::cuda {
 const char* build_mode();
 /// True if a device can be used: always in an emulated build, only if a card answers in a native one.
 bool available();
+/// Where that is false, why: the words of the driver, or that the build has no device. Else "".
+std::string why_unavailable();
 /// "emulated CUDA device (CPU)", or the card's name.
 std::string device_name();
 
@@ -37,9 +39,12 @@ void copy_on_device(void* destination, const void* source, size_t bytes);
 /// Waits for all device work. An error of an earlier kernel surfaces here, at a copy, or at the next launch.
 void synchronize();
 
-/// Kernels launched since the program started: tests assert with it that a kernel really ran.
+/// Kernels launched since the program started, calls of libraries among them: tests assert with it that a kernel really
+/// ran.
 uint64_t launch_count();
-/// Name of the kernel launched last, "" if none.
+/// Calls that one of NVIDIA's libraries, or its twin in the emulation, has served (cuda/library/products.h).
+uint64_t library_calls();
+/// Name of the kernel launched last, or of the library called after it ("cublas"); "" if none.
 const char* last_kernel();
 
 /// Emulated builds only, elsewhere without effect: while the guard is on, device memory is mapped without
@@ -51,6 +56,8 @@ bool set_memory_guard(bool on);
 namespace detail {
 /// Called by launch() of cuda/runtime/kernel.h. `name` must be a string literal.
 void count_launch(const char* name);
+/// Called by cuda/library/, likewise: counts as a launch, too.
+void count_library_call(const char* library);
 /// Native builds only: the cudaStream_t that launches of this host thread go to (cuda/runtime/stream.h).
 void* native_stream();
 }  // namespace detail

@@ -7,7 +7,8 @@
 //   TENON_CUDA_TF32=0|1             float32 products in TF32 on the tensor cores (default 0): operands are
 //                                   rounded to 10 bits of mantissa, a relative error of up to 2^-11 in each
 //
-// The libraries are there in native builds that found them; elsewhere the op that asks for one throws.
+// The libraries are there in native builds that found them, and elsewhere the op that asks for one throws; an emulated
+// build has twins of them that run on the CPU (cuda/library/twins.cpp).
 #pragma once
 
 namespace tenon::cuda {
@@ -18,6 +19,9 @@ struct Settings {
   bool spmm_by_cusparse = false;
   bool svd_by_cusolver = false;
   bool tf32 = false;
+
+  /// Is every op computed by our own kernels?
+  bool by_hand() const { return !(matmul_by_cublas || conv_by_cudnn || spmm_by_cusparse || svd_by_cusolver); }
 };
 
 /// Throws Error if the environment holds another word than the above.

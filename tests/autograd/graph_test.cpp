@@ -12,6 +12,7 @@
 #include "core/ops/graph.h"
 #include "core/ops/reduce.h"
 #include "core/random.h"
+#include "tests/cuda/device_array.h"
 #include "tests/seed.h"
 
 using namespace tenon;
@@ -170,6 +171,7 @@ TEST_CASE("graph batch: what does not fit is refused by name") {
 
 #ifndef TENON_CUDA_OFF
 TEST_CASE("cuda graph batch: moves with its matrices") {
+  if (cuda::skip_without_device()) return;
   Generator generator(test_seed());
   const Drawn drawn = draw_graphs({3, 4}, 4, generator);
   const GraphOptions options{.directions = GraphDirections::both};

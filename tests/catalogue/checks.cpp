@@ -11,6 +11,7 @@
 #include "autograd/ops/reduce.h"
 #include "core/parallel.h"
 #include "cuda/runtime/device_runtime.h"
+#include "cuda/runtime/settings.h"
 #include "tests/catalogue/row.h"
 #include "tests/seed.h"
 
@@ -228,7 +229,7 @@ void check_cuda(const Row& row) {
     Tensors host = converted(d.c.inputs, float32);
     Tensors device;
     for (const Tensor& x : host) device.push_back(x.to(Device::cuda()));
-    uint64_t before = cuda::launch_count();
+    uint64_t before = cuda::launch_count(), by_libraries = cuda::library_calls();
     Tensors got = d.c.tensors(device);
     bool anything = std::any_of(got.begin(), got.end(), [](const Tensor& t) { return !t.is_empty(); });
     if (!views && anything) CHECK(cuda::launch_count() > before);
@@ -236,6 +237,7 @@ void check_cuda(const Row& row) {
     expect_close(d, "on cuda", got, reference_of(d, host), row.tolerance);
     Tensors on_host = forward_and_backward(d.c, host);
     Tensors on_device = forward_and_backward(d.c, device);
+    if (cuda::settings().by_hand()) CHECK(cuda::library_calls() == by_libraries);
     Arrays expected;
     for (const Tensor& t : on_host) expected.push_back(as_array(t));
     expect_close(d, "backward on cuda", on_device, expected, 10 * row.tolerance);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/random.h"
+#include "cuda/runtime/device_runtime.h"
 #include "tests/seed.h"
 
 using namespace tenon;
@@ -275,6 +276,21 @@ TEST_CASE("tensor: copies convert between all dtypes, broadcast, and may overlap
   CHECK(x.to_vector<int64_t>() == std::vector<int64_t>{0, 0, 1, 2, 3, 4});
   CHECK(contains(message_of([] { Tensor::zeros({1}).expand({3}).copy_(Tensor::zeros({3})); }), "copy_"));
   CHECK(contains(message_of([] { Tensor::zeros({3}).copy_(Tensor::zeros({2, 3})); }), "copy_"));
+}
+
+TEST_CASE("device: where there is none, asking for it says why") {
+  CHECK(cuda::why_unavailable().empty() == Device::has_cuda());
+  if (Device::has_cuda()) return;
+  std::string message;
+  try {
+    Device::parse("cuda");
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  for (const std::string& part :
+       {std::string("no CUDA device: "), cuda::why_unavailable(), concat("CUDA=", cuda::build_mode()),
+        std::string("CUDA=emulated needs no card")})
+    CHECK(message.find(part) != std::string::npos);
 }
 
 TEST_CASE("tensor: reading elements as what they are not is refused") {

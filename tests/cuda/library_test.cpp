@@ -1,5 +1,5 @@
-// NVIDIA's libraries in place of our kernels: the same numbers (to the bit, of small integers) where a build has them,
-// and elsewhere an Error that says so, never our own kernel in silence.
+// NVIDIA's libraries in place of our kernels, or in the emulation their twins: the same numbers (to the bit, of small
+// integers) where a build has them, and elsewhere an Error that says so, never our own kernel in silence.
 #if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
 
 #include <functional>
@@ -9,6 +9,7 @@
 #include "core/ops/matmul.h"
 #include "core/ops/sparse.h"
 #include "core/random.h"
+#include "cuda/runtime/stream.h"
 #include "tests/cuda/both_devices.h"
 
 namespace tenon {
@@ -29,9 +30,17 @@ bool lacks(const char* library, const Tensor& x, const std::function<Tensor(cons
   return true;
 }
 
-// Compares with the host, where the build has the library.
+// Compares with the host and with our kernel, where the build has the library; and the library has to have served.
 void check_by_library(const char* library, const Tensor& x, const std::function<Tensor(const Tensor&)>& f) {
-  if (!lacks(library, x, f)) check_on_both(library, x, f);
+  if (lacks(library, x, f)) return;
+  const uint64_t before = cuda::library_calls();
+  check_on_both(library, x, f);
+  const uint64_t after = cuda::library_calls();
+  CHECK(after > before);
+  const cuda::WithSettings own({});
+  CHECK(same(f(x), f(x.to(Device::cuda()))));
+  CHECK(cuda::library_calls() == after);
+  CHECK(cuda::last_kernel() != std::string(library));
 }
 
 }  // namespace
@@ -114,10 +123,43 @@ TEST_CASE("cuda libraries: cusolver decomposes, or the build says that it lacks 
       return matmul(mul(d.u, d.s.unsqueeze(-2)), d.v.transpose(-1, -2));
     };
     if (lacks("cusolver", a, product)) continue;
+    const uint64_t before = cuda::library_calls();
     const Svd d = svd(a.to(Device::cuda()));
+    CHECK(cuda::library_calls() == before + 1);
     CHECK(worst_difference(d.s, svd(a).s) < 1e-5);
     CHECK(worst_difference(product(a.to(Device::cuda())), a) < 1e-5);
   }
+}
+
+TEST_CASE("cuda libraries: what a library does not take is refused") {
+  if (cuda::skip_without_device()) return;
+  const cuda::WithSettings chosen({.spmm_by_cusparse = true, .svd_by_cusolver = true});
+  const uint64_t before = cuda::library_calls();
+  CHECK_THROWS_AS(svd(Tensor::zeros({2, 33, 5}).to(Device::cuda())), Error);
+  const BlockSparseMatrix blocks = BlockSparseMatrix::from_dense(Tensor::ones({8, 3}), 4);
+  CHECK_THROWS_AS(spmm(blocks.to(Device::cuda()), Tensor::ones({3, 2}).to(Device::cuda())), Error);
+  CHECK(cuda::library_calls() == before);
+}
+
+// The work of a stream is put off in the emulation, and a twin's has to be, too.
+TEST_CASE("cuda libraries: a library keeps the order of a stream") {
+  if (cuda::skip_without_device()) return;
+  std::mt19937_64 random(5);
+  const Tensor a = integers({5, 7}, float32, random), b = integers({7, 9}, float32, random);
+  const Tensor there_a = a.to(Device::cuda()), there_b = b.to(Device::cuda());
+  cuda::Stream stream;
+  Tensor product;
+  {
+    const cuda::WithSettings chosen({.matmul_by_cublas = true});
+    const cuda::CurrentStream on(stream);
+    try {
+      product = matmul(add(there_a, there_a), there_b);
+    } catch (const Error&) {
+      return;  // the build lacks it, as the first case checks
+    }
+  }
+  stream.synchronize();
+  CHECK(same(matmul(add(a, a), b), product));
 }
 
 }  // namespace tenon

@@ -45,8 +45,8 @@ const std::vector<Room>& rooms() {
       // list.
       {"cuda/kernels/",
        {"core/", "core/cpu/", "cuda/runtime/", "cuda/library/", "core/ops/contract.h", "core/ops/list.inc"}},
-      // NVIDIA's libraries, behind the contracts of our kernels.
-      {"cuda/library/", {"core/", "core/cpu/", "cuda/runtime/"}},
+      // NVIDIA's libraries, behind the contracts of our kernels; and their twins on emulated memory.
+      {"cuda/library/", {"core/", "core/cpu/", "cuda/runtime/", "cuda/emulation/"}},
       // The emulation stands in for the runtime's launches, and is built on its memory.
       {"cuda/runtime/", {"core/", "cuda/emulation/"}},
       {"cuda/emulation/", {"core/", "cuda/runtime/"}},
