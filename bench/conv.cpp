@@ -4,6 +4,7 @@
 #include "core/ops/conv.h"
 
 #include "bench/harness.h"
+#include "bench/peer_onednn.h"
 
 namespace tenon::bench {
 namespace {
@@ -70,23 +71,29 @@ void append_cases(const Layer& layer, Device device, std::vector<Case>& out) {
   const double taps = static_cast<double>(w.numel()) / static_cast<double>(layer.out);
   const double flops = 2 * taps * static_cast<double>(y.numel());
   const double bytes = 4 * static_cast<double>(x.numel() + y.numel() + w.numel());
-  const auto add = [&](const char* pass, const Shape& first, const Shape& second,
-                       const std::function<void(const Tensors&)>& run) {
-    out.push_back({concat("conv/", pass, "/", layer.name), flops, bytes, [=] {
+  const ConvOptions options = layer.options;
+  // `run` gets the two tensors that the pass reads, y before x before w.
+  const auto add = [&](const char* name, ConvPass pass, const std::function<void(const Tensors&)>& run) {
+    out.push_back({concat("conv/", name, "/", layer.name), flops, bytes, [=] {
                      Generator g(1);
-                     const Tensors inputs = {random_normal(first, g), random_normal(second, g)};
-                     return beside_library(device, over_inputs(device, inputs, run), "cudnn",
-                                           {.conv_by_cudnn = true});
+                     ConvPeer peer{pass, Tensor::empty(x), Tensor::empty(w), Tensor::empty(y), options};
+                     Tensors inputs;
+                     if (pass != ConvPass::forward) inputs.push_back(peer.y = random_normal(y, g));
+                     if (pass != ConvPass::backward_input) inputs.push_back(peer.x = random_normal(x, g));
+                     if (pass != ConvPass::backward_weight) inputs.push_back(peer.w = random_normal(w, g));
+                     std::vector<Contestant> contestants = beside_library(
+                         device, over_inputs(device, inputs, run), "cudnn", {.conv_by_cudnn = true});
+                     if (device.is_cpu()) append_onednn(contestants, peer);
+                     return contestants;
                    }});
   };
-  const ConvOptions options = layer.options;
   const Dims image = layer.image(), kernel = layer.kernel;
-  add("forward", x, w, [=](const Tensors& in) { conv(in[0], in[1], {}, options); });
+  add("forward", ConvPass::forward, [=](const Tensors& in) { conv(in[0], in[1], {}, options); });
   // The gradient of images is not asked for.
   if (layer.in > 3)
-    add("backward-input", y, w,
+    add("backward-input", ConvPass::backward_input,
         [=](const Tensors& in) { conv_backward_input(in[0], in[1], image, options); });
-  add("backward-weight", y, x,
+  add("backward-weight", ConvPass::backward_weight,
       [=](const Tensors& in) { conv_backward_weight(in[0], in[1], kernel, options); });
 }
 

@@ -115,6 +115,17 @@ std::vector<Contestant> beside_library(Device device, const std::function<void()
   return out;
 }
 
+void check_agrees(const char* peer, const Tensor& result, const Tensor& tenon) {
+  const float *const theirs = result.data<float>(), *const ours = tenon.data<float>();
+  float largest = 0, error = 0;
+  for (int64_t i = 0; i < tenon.numel(); ++i) {
+    largest = std::max(largest, std::fabs(ours[i]));
+    error = std::max(error, std::fabs(ours[i] - theirs[i]));
+  }
+  TENON_CHECK(error <= 1e-4F * largest, "bench: ", peer, " differs by ", error, " where the largest is ",
+              largest);
+}
+
 double seconds_of(Device device, const std::function<void()>& run, int64_t repeats) {
   const double count = static_cast<double>(repeats);
   if (device.is_cpu()) {

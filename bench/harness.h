@@ -62,6 +62,10 @@ std::function<void()> under_settings(const cuda::Settings& settings, const std::
 std::vector<Contestant> beside_library(Device device, const std::function<void()>& run, const char* name,
                                        cuda::Settings library);
 
+/// Throws Error where a peer's result differs from Tenon's by more than 1e-4 of the largest magnitude there: float32
+/// sums of up to 10^5 terms in another order. For the first run of a peer, which is not timed.
+void check_agrees(const char* peer, const Tensor& result, const Tensor& tenon);
+
 /// Seconds of one run, median of alternating samples.
 struct Timing {
   std::string contestant;

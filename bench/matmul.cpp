@@ -5,6 +5,7 @@
 #include <cblas.h>
 
 #include "bench/harness.h"
+#include "bench/peer_onednn.h"
 #include "core/parallel.h"
 
 namespace tenon::bench {
@@ -32,6 +33,7 @@ Case product(const std::string& label, Device device, int64_t m, int64_t n, int6
               const Tensor c = Tensor::empty({m, n});
               contestants.push_back({"openblas", [=] { openblas(inputs[0], inputs[1], c); }});
             }
+            if (device.is_cpu()) append_onednn(contestants, inputs[0], inputs[1]);
             return contestants;
           }};
 }

@@ -1,5 +1,5 @@
-// Many small products in one call, n x n x n, beside OpenBLAS and Eigen called for each matrix: sizes that
-// fill the SIMD vectors and sizes that do not, with B as it lies and turned round (the x W^T of a linear
+// Many small products in one call, n x n x n, beside OpenBLAS, Eigen and libxsmm called for each matrix
+// and oneDNN called for all: sizes that fill the SIMD vectors and sizes that do not, with B as it lies and turned round (the x W^T of a linear
 // layer).
 //
 // GCC 12 takes the undefined lanes of its own AVX-512 intrinsics for a mistake (GCC bug 105593).
@@ -10,6 +10,8 @@
 #include <Eigen/Core>
 
 #include "bench/harness.h"
+#include "bench/peer_libxsmm.h"
+#include "bench/peer_onednn.h"
 #include "core/ops/matmul.h"
 #include "core/parallel.h"
 
@@ -55,6 +57,8 @@ Case products(int64_t n, bool turned) {
               contestants.push_back({"openblas", [=] { openblas(a, b, turned, c); }});
               contestants.push_back({"eigen", [=] { eigen(a, b, turned, c); }});
             }
+            append_onednn(contestants, a, turned ? b.t() : b);
+            if (!turned) append_libxsmm(contestants, a, b);  // it makes no code for a B turned round
             return contestants;
           }};
 }

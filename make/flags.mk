@@ -78,6 +78,13 @@ ifneq ($(CUDA),off)
 BENCH_SRC += $(wildcard bench/*.cu)
 endif
 
+# Peers of the bench alone, where Debian's packages have put them; what is carried to a card goes without.
+ifneq ($(CUDA),native)
+ONEDNN := $(wildcard /usr/include/oneapi/dnnl/dnnl.hpp)
+LIBXSMM := $(wildcard /usr/include/libxsmm.h)
+endif
+BENCH_LDLIBS := $(if $(ONEDNN),-ldnnl) $(if $(LIBXSMM),-lxsmm -lpthread -lrt -ldl)
+
 objects = $(patsubst %,$(B)/%.o,$(1))
 LIB_OBJ := $(call objects,$(LIB_SRC) $(LIB_CU))
 EXPERIMENT_OBJ := $(call objects,$(EXPERIMENT_SRC))
@@ -114,6 +121,11 @@ FLAGS_FILE := $(B)/flags
 $(eval $(call keep,$(FLAGS_FILE),$(strip $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPT) $(KERNEL_OPT) $(NVCCFLAGS))))
 LIBRARIES_FILE := $(B)/libraries
 $(eval $(call keep,$(LIBRARIES_FILE),$(strip libraries: $(CUDA_LIBRARIES))))
+PEERS_FILE := $(B)/peers
+$(eval $(call keep,$(PEERS_FILE),$(strip peers: $(ONEDNN) $(LIBXSMM))))
+$(B)/bench/peer_onednn.cpp.o $(B)/bench/peer_libxsmm.cpp.o: $(PEERS_FILE)
+$(B)/bench/peer_onednn.cpp.o: CPPFLAGS += $(if $(ONEDNN),-DTENON_ONEDNN)
+$(B)/bench/peer_libxsmm.cpp.o: CPPFLAGS += $(if $(LIBXSMM),-DTENON_LIBXSMM)
 $(patsubst %,$(B)/cuda/library/%.cpp.o,cublas cudnn cusparse cusolver): $(LIBRARIES_FILE)
 $(B)/cuda/library/cublas.cpp.o: CPPFLAGS += $(if $(filter cublas,$(CUDA_LIBRARIES)),-DTENON_CUBLAS)
 $(B)/cuda/library/cudnn.cpp.o: CPPFLAGS += $(if $(filter cudnn,$(CUDA_LIBRARIES)),-DTENON_CUDNN)
@@ -188,7 +200,7 @@ $(CUDA_TESTS): $(CUDA_TEST_OBJ)
 $(BENCH): $(BENCH_OBJ) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  link  $@"
-	@$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	@$(CXX) $(LDFLAGS) $^ $(LDLIBS) $(BENCH_LDLIBS) -o $@
 
 $(EXAMPLE_BIN): $(B)/bin/%: $(B)/examples/%_main.cpp.o $(EXAMPLE_PART_OBJ) $(LIB)
 	@mkdir -p $(@D)

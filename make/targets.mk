@@ -112,6 +112,8 @@ probe:
 	@echo "  ✓ cpu: $(NPROC) cores, ARCH=$(ARCH)"
 	@if [ -e /dev/nvidia0 ]; then echo "  ✓ a CUDA card"; else echo "  ✗ a CUDA card (CUDA=$(CUDA))"; fi
 	@if [ -n "$(NVCC)" ]; then echo "  ✓ nvcc: $(NVCC)"; else echo "  ✗ nvcc (only CUDA=native needs it)"; fi
+	@for p in libdnnl-dev libxsmm-dev; do if dpkg -s $$p >/dev/null 2>&1; then echo "  ✓ $$p"; \
+	  else echo "  ✗ $$p (optional: a peer in the bench)"; fi; done
 	@if [ -n "$$TENON_DATA" ]; then echo "  ✓ TENON_DATA=$$TENON_DATA"; else echo "  ✗ TENON_DATA (optional: a folder of data sets)"; fi
 
 #: help | 1 s | this
