@@ -1,8 +1,6 @@
 #include "bench/peer_onednn.h"
 
 #if defined(TENON_ONEDNN)
-#include <omp.h>
-
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
@@ -10,6 +8,8 @@
 #include "core/error.h"
 #include "core/ops/matmul.h"
 #include "core/parallel.h"
+
+extern "C" void omp_set_num_threads(int);
 #endif
 
 namespace tenon::bench {
@@ -119,8 +119,8 @@ class Convolution {
     if (p_.pass == ConvPass::backward_input) {
       const dnnl::convolution_backward_data::primitive_desc backward(
           {kAlgorithm, any(x_), any(w_), any(y_), stride_, dilation_, padding_, padding_}, engine(), forward);
-      return work_of(dnnl::convolution_backward_data(backward), backward.diff_src_desc(), backward.weights_desc(),
-                     backward.diff_dst_desc());
+      return work_of(dnnl::convolution_backward_data(backward), backward.diff_src_desc(),
+                     backward.weights_desc(), backward.diff_dst_desc());
     }
     const dnnl::convolution_backward_weights::primitive_desc backward(
         {kAlgorithm, any(x_), any(w_), any(y_), stride_, dilation_, padding_, padding_}, engine(), forward);
@@ -135,8 +135,8 @@ class Convolution {
   }
 
   dnnl::convolution_forward::primitive_desc forward_descriptor() const {
-    return {{dnnl::prop_kind::forward_training, kAlgorithm, any(x_), any(w_), any(y_), stride_, dilation_, padding_,
-             padding_},
+    return {{dnnl::prop_kind::forward_training, kAlgorithm, any(x_), any(w_), any(y_), stride_, dilation_,
+             padding_, padding_},
             engine()};
   }
 
@@ -151,17 +151,20 @@ class Convolution {
     switch (p_.pass) {
       case ConvPass::forward:
         out.operands = {ox, ow, oy};
-        out.arguments = {{DNNL_ARG_SRC, ox.wanted()}, {DNNL_ARG_WEIGHTS, ow.wanted()}, {DNNL_ARG_DST, oy.wanted()}};
+        out.arguments = {
+            {DNNL_ARG_SRC, ox.wanted()}, {DNNL_ARG_WEIGHTS, ow.wanted()}, {DNNL_ARG_DST, oy.wanted()}};
         break;
       case ConvPass::backward_input:
         out.operands = {oy, ow, ox};
-        out.arguments = {
-            {DNNL_ARG_DIFF_DST, oy.wanted()}, {DNNL_ARG_WEIGHTS, ow.wanted()}, {DNNL_ARG_DIFF_SRC, ox.wanted()}};
+        out.arguments = {{DNNL_ARG_DIFF_DST, oy.wanted()},
+                         {DNNL_ARG_WEIGHTS, ow.wanted()},
+                         {DNNL_ARG_DIFF_SRC, ox.wanted()}};
         break;
       case ConvPass::backward_weight:
         out.operands = {oy, ox, ow};
-        out.arguments = {
-            {DNNL_ARG_DIFF_DST, oy.wanted()}, {DNNL_ARG_SRC, ox.wanted()}, {DNNL_ARG_DIFF_WEIGHTS, ow.wanted()}};
+        out.arguments = {{DNNL_ARG_DIFF_DST, oy.wanted()},
+                         {DNNL_ARG_SRC, ox.wanted()},
+                         {DNNL_ARG_DIFF_WEIGHTS, ow.wanted()}};
     }
     return out;
   }
@@ -240,8 +243,7 @@ void append_onednn(std::vector<Contestant>& contestants, const Tensor& a, const 
   Shape shape = a.shape();
   shape[shape.rank() - 1] = b.size(-1);
   const Tensor c = Tensor::empty(shape);
-  const auto work =
-      std::make_shared<Lazy>([=] { return product(a, b, c); }, [=] { return matmul(a, b); }, c);
+  const auto work = std::make_shared<Lazy>([=] { return product(a, b, c); }, [=] { return matmul(a, b); }, c);
   contestants.push_back({"onednn", [=] { work->get().compute(); }});
 }
 

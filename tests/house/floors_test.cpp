@@ -193,6 +193,8 @@ TEST_CASE("house: heavy headers stand in the one file that needs them") {
       {"hwy/", {"core/cpu/", "bench/ladder/"}},
       {"cblas.h", {"core/cpu/blas.cpp", "bench/"}},
       {"omp.h", {"core/parallel.cpp"}},
+      {"oneapi/", {"bench/peer_onednn.cpp"}},
+      {"libxsmm", {"bench/peer_libxsmm.cpp"}},
       {"boost/", {"cuda/emulation/fiber.h"}},
       {"cuda_runtime", {"cuda/runtime/"}},
       {"cublas", {"cuda/library/cublas.cpp"}},
