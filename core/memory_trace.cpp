@@ -4,9 +4,11 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "core/allocator.h"
 #include "core/error.h"
@@ -46,6 +48,17 @@ std::string memory_path() {
   for (const MemoryLabel* label = innermost; label != nullptr; label = label->outside_)
     path = path.empty() ? label->text_ : concat(label->text_, '/', path);
   return path;
+}
+
+const MemoryLabel* exchange_memory_label(const MemoryLabel* label) { return std::exchange(innermost, label); }
+const MemoryLabel* memory_label() { return innermost; }
+
+std::vector<std::pair<std::string, size_t>> MemoryTrace::Peak::by_maker() const {
+  std::map<std::string, size_t> bytes_of;
+  for (const LiveBlock& block : blocks) bytes_of[block.made_for] += block.bytes;
+  std::vector<std::pair<std::string, size_t>> out(bytes_of.begin(), bytes_of.end());
+  std::ranges::stable_sort(out, std::ranges::greater(), &std::pair<std::string, size_t>::second);
+  return out;
 }
 
 MemoryTrace::MemoryTrace(Device device) {

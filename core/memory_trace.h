@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/device.h"
@@ -27,6 +28,12 @@ class MemoryLabel {
 /// The texts of the labels of this thread, outermost first: "stage1/conv2"; "" without any.
 std::string memory_path();
 
+/// Puts this thread under `innermost`, a label of another thread or none, and returns what it was under: a worker allocates
+/// for who called it.
+const MemoryLabel* exchange_memory_label(const MemoryLabel* innermost);
+/// The innermost label of this thread, or null.
+const MemoryLabel* memory_label();
+
 /// A block of memory: where, how large (its size class), what for.
 struct LiveBlock {
   const void* at;
@@ -47,6 +54,8 @@ class MemoryTrace {
     size_t bytes = 0;               ///< the largest sum of live blocks
     size_t older_bytes = 0;         ///< of it, in blocks from before the trace
     std::vector<LiveBlock> blocks;  ///< the others, largest first
+    /// Bytes of `blocks` by what they were made for, largest first.
+    std::vector<std::pair<std::string, size_t>> by_maker() const;
   };
   Peak peak() const;
 };

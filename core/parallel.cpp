@@ -6,6 +6,7 @@
 
 #include "core/denormals.h"
 #include "core/error.h"
+#include "core/memory_trace.h"
 
 namespace tenon {
 namespace {
@@ -33,9 +34,11 @@ void run_chunks(int64_t n, int64_t grain, ChunkFunction function, void* context)
   }
   std::exception_ptr error;
   const uint32_t mode = float_mode();
+  const MemoryLabel* const label = memory_label();
 #pragma omp parallel num_threads(threads)
   {
-    set_float_mode(mode);  // every thread computes as the caller does
+    set_float_mode(mode);  // every thread computes as the caller does,
+    const MemoryLabel* const own_label = exchange_memory_label(label);  // and allocates for what it does
     // Which thread takes which chunk does not matter: each chunk writes its own part of the result.
 #pragma omp for schedule(dynamic, 1)
     for (int64_t k = 0; k < chunks; ++k) {
@@ -46,6 +49,7 @@ void run_chunks(int64_t n, int64_t grain, ChunkFunction function, void* context)
         error = std::current_exception();
       }
     }
+    exchange_memory_label(own_label);
   }
   if (error) std::rethrow_exception(error);
 }

@@ -2,7 +2,6 @@
 // papers beside the published one.
 //
 //   gcn [--seeds N] [cora] [citeseer]
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -12,6 +11,7 @@
 
 #include "core/error.h"
 #include "examples/gcn_training.h"
+#include "examples/number_option.h"
 
 using namespace tenon;
 
@@ -48,11 +48,7 @@ int main(int argc, char** argv) {
       networks.emplace_back(argv[i]);
       continue;
     }
-    const char* number = i + 1 < argc ? argv[++i] : "";
-    if (std::from_chars(number, number + std::strlen(number), seeds).ec != std::errc() || seeds < 1) {
-      std::fprintf(stderr, "gcn: --seeds expects a number of at least 1, got '%s'\n", number);
-      return 2;
-    }
+    if (!read_number("gcn", argc, argv, i, 1, seeds)) return 2;
   }
   if (networks.empty()) networks = citation_network_names();
   try {

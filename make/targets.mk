@@ -40,6 +40,11 @@ cell_table: SEEDS = 2
 gcn: $(B)/bin/gcn
 	@$< $(if $(SEEDS),--seeds $(SEEDS))
 
+.PHONY: volume
+#: volume | 20 s | an example: a 3D network on made-up volumes (ARGS="--size 48 --recompute --memory": stages computed again on the way back)
+volume: $(B)/bin/volume
+	@$< $(ARGS)
+
 #: smoke | 2 min | every paper at smoke scale
 # (programs side by side, a thread each: threads that wait for each other on shared cores spin)
 smoke: $(PAPER_TARGETS:%=smoke-%)

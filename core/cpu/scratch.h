@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/allocator.h"
+#include "core/memory_trace.h"
 
 namespace tenon::cpu {
 
@@ -13,7 +14,9 @@ class Scratch {
  public:
   explicit Scratch(int64_t elements)
       : bytes_(static_cast<size_t>(elements) * sizeof(T)),
-        data_(bytes_ > 0 ? allocate(Device::cpu(), bytes_) : nullptr) {}
+        data_(bytes_ > 0 ? allocate(Device::cpu(), bytes_) : nullptr) {
+    name_memory(data_, "scratch");
+  }
   ~Scratch() {
     if (data_ != nullptr) deallocate(Device::cpu(), data_, bytes_);
   }

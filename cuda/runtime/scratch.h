@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/allocator.h"
+#include "core/memory_trace.h"
 
 namespace tenon::cuda {
 
@@ -10,7 +11,9 @@ namespace tenon::cuda {
 /// next runs later.
 class Scratch {
  public:
-  explicit Scratch(size_t bytes) : bytes_(bytes), data_(allocate(Device::cuda(), bytes)) {}
+  explicit Scratch(size_t bytes) : bytes_(bytes), data_(allocate(Device::cuda(), bytes)) {
+    name_memory(data_, "scratch");
+  }
   ~Scratch() { deallocate(Device::cuda(), data_, bytes_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

@@ -13,20 +13,17 @@ double bytes_of(const Tensor& t) {
   return static_cast<double>(t.numel()) * static_cast<double>(size_of(t.dtype()));
 }
 
-// Bytes by what they were made for, largest first.
-std::vector<std::pair<std::string, double>> by_maker(const MemoryTrace::Peak& peak, const Module& net) {
+// Bytes by what they were made for, largest first; gradients by their parameter.
+std::vector<std::pair<std::string, size_t>> by_maker(MemoryTrace::Peak peak, const Module& net) {
   std::map<const void*, std::string> gradients;
   for (const NamedVariable& p : net.named_parameters())
     if (p.variable.grad().defined()) gradients[p.variable.grad().value().raw()] = "gradient of " + p.name;
-  std::map<std::string, double> bytes;
-  for (const LiveBlock& block : peak.blocks) {
+  for (LiveBlock& block : peak.blocks) {
     const auto gradient = gradients.find(block.at);
-    const std::string& maker = gradient != gradients.end() ? gradient->second : block.made_for;
-    bytes[maker.empty() ? "the step itself" : maker] += static_cast<double>(block.bytes);
+    if (gradient != gradients.end()) block.made_for = gradient->second;
+    if (block.made_for.empty()) block.made_for = "the step itself";
   }
-  std::vector<std::pair<std::string, double>> out(bytes.begin(), bytes.end());
-  std::ranges::stable_sort(out, std::ranges::greater(), &std::pair<std::string, double>::second);
-  return out;
+  return peak.by_maker();
 }
 
 }  // namespace
@@ -50,9 +47,9 @@ Table memory_table(const MemoryTrace::Peak& peak, const Module& net, const Optim
   double rest = 0;
   for (size_t i = 0; i < makers.size(); ++i) {
     if (i < kLargest) {
-      add(makers[i].first, makers[i].second);
+      add(makers[i].first, static_cast<double>(makers[i].second));
     } else {
-      rest += makers[i].second;
+      rest += static_cast<double>(makers[i].second);
     }
   }
   if (rest > 0) add(concat(makers.size() - kLargest, " others"), rest);

@@ -3,9 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include "autograd/ops/conv.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
+#include "core/cpu/scratch.h"
 #include "core/error.h"
+#include "core/parallel.h"
 #include "core/tensor.h"
 
 using namespace tenon;
@@ -55,4 +58,33 @@ TEST_CASE("memory trace: recorded ops and the way back have names; one trace at 
   for (const LiveBlock& block : trace.peak().blocks) makers += block.made_for + " ";
   CHECK(makers.find("exp ") != std::string::npos);
   CHECK(makers.find("backward/exp") != std::string::npos);
+}
+
+TEST_CASE("memory trace: scratch of a kernel has a name, on whichever thread it is made") {
+  const int before = num_threads();
+  for (const int threads : {1, 2}) {
+    set_num_threads(threads);
+    const MemoryTrace trace;
+    const MemoryLabel layer("layer");
+    parallel_for(2, 1, [](int64_t, int64_t) { const cpu::Scratch<float> sums(kLarge / 4); });
+    CHECK(trace.peak().by_maker()[0].first == "layer/scratch");
+    CHECK(memory_path() == "layer");
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("memory trace: a convolution's scratch is in the report") {
+  const Variable x(Tensor::ones({1, 4, 8, 8, 8}), true), w(Tensor::ones({144, 4, 3, 3, 3}), true);
+  const auto holds_scratch = [](const MemoryTrace& trace, const std::string& maker) {
+    for (const auto& [made_for, bytes] : trace.peak().by_maker())
+      if (made_for == maker && bytes > 0) return true;
+    return false;
+  };
+  Variable y;
+  {
+    const MemoryTrace trace;
+    const MemoryLabel layer("layer");
+    y = conv(x, w, {}, {.padding = {1, 1, 1}});
+    CHECK(holds_scratch(trace, "layer/scratch"));
+  }
 }
