@@ -148,12 +148,13 @@ TEST_CASE("cuda libraries: a library keeps the order of a stream") {
   const Tensor a = integers({5, 7}, float32, random), b = integers({7, 9}, float32, random);
   const Tensor there_a = a.to(Device::cuda()), there_b = b.to(Device::cuda());
   cuda::Stream stream;
-  Tensor product;
+  Tensor twice, product;  // their memory is in use until the stream is done
   {
     const cuda::WithSettings chosen({.matmul_by_cublas = true});
     const cuda::CurrentStream on(stream);
     try {
-      product = matmul(add(there_a, there_a), there_b);
+      twice = add(there_a, there_a);
+      product = matmul(twice, there_b);
     } catch (const Error&) {
       return;  // the build lacks it, as the first case checks
     }
