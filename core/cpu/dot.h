@@ -1,4 +1,4 @@
-// Sums of products along contiguous memory, in an order fixed by the length.
+// Sums of products along contiguous memory and of lanes, in an order fixed by the length.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,15 @@ T dot(int64_t n, const T* x, const T* y) {
   for (T v : lane) sum += v;
   for (; i < n; ++i) sum += x[i] * y[i];
   return sum;
+}
+
+/// The lanes joined pairwise; `lane` is used up.
+template <class A, int64_t kLanes, class Join>
+A join_lanes(A (&lane)[kLanes], Join join) {
+  static_assert((kLanes & (kLanes - 1)) == 0);
+  for (int64_t width = kLanes / 2; width > 0; width /= 2)
+    for (int64_t l = 0; l < width; ++l) lane[l] = join(lane[l], lane[l + width]);
+  return lane[0];
 }
 
 /// y <- y - s x. The ranges do not overlap.

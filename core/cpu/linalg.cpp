@@ -56,15 +56,18 @@ LinalgStatus eigh_one(const MatrixBatch& in, const T* a, T* w, T* v) {
 // A = Q R by Householder reflections, in panels of kPanel columns: within a panel one by one, and to what follows the
 // whole panel at once, as I - V T V^T (Schreiber and Van Loan, SIAM J. Sci. Stat. Comput. 10, 1989). A panel lies in
 // memory as [m, kPanel], its columns side by side: products with one of them are then sums of rows, which need no sum
-// across lanes.
-template <class T>
+// across lanes. Of m n^2 multiply-adds a panel that is twice as wide as the matrix does as many again for nothing, so
+// narrow matrices get a narrow one. Loops over a panel's columns are kept from being unrolled: written out, g++ 12 makes
+// 16 scalars of them instead of a vector, and it all takes twice as long.
+template <class T, int64_t kPanel>
 class Qr {
  public:
   Qr(int64_t m, int64_t n)
       : m_(m),
         n_(n),
+        padded_((m + kLanes - 1) / kLanes * kLanes),
         panels_((n + kPanel - 1) / kPanel),
-        memory_(panels_ * (m + kPanel) * kPanel + kPanel * n + m),
+        memory_(panels_ * (m + kPanel) * kPanel + kPanel * n + padded_),
         v_(memory_.data()),
         t_(v_ + panels_ * m * kPanel),
         small_(t_ + panels_ * kPanel * kPanel),
@@ -80,6 +83,7 @@ class Qr {
         zero += x * 0;  // becomes NaN if an element is infinite or NaN
       }
     if (zero != 0) return LinalgStatus::not_finite;
+    std::fill_n(column_, padded_, T(0));
     std::fill_n(r, n_ * n_, T(0));
     for (int64_t p = 0; p < panels_; ++p) {
       factor(p, r);
@@ -98,7 +102,7 @@ class Qr {
   }
 
  private:
-  static constexpr int64_t kPanel = 32;
+  static constexpr int64_t kLanes = 16;
 
   T* panel(int64_t p) const { return v_ + p * m_ * kPanel; }
   // T of a panel, column by column.
@@ -119,11 +123,15 @@ class Qr {
       // T's column j: scale on the diagonal, above it -scale T (V^T v).
       T mixed[kPanel] = {};
       for (int64_t l = 0; l < j; ++l)
+#pragma GCC unroll 1
         for (int64_t i = 0; i < kPanel; ++i) mixed[i] += t[l * kPanel + i] * along[l];
+#pragma GCC unroll 1
       for (int64_t i = 0; i < kPanel; ++i) t[j * kPanel + i] = i < j ? -scale * mixed[i] : T(0);
       t[j * kPanel + j] = scale;
+#pragma GCC unroll 1
       for (int64_t c = 0; c < kPanel; ++c) along[c] = c > j ? scale * along[c] : T(0);
       for (int64_t i = k; i < m_; ++i)
+#pragma GCC unroll 1
         for (int64_t c = 0; c < kPanel; ++c) x[i * kPanel + c] -= column_[i] * along[c];
     }
   }
@@ -134,34 +142,47 @@ class Qr {
     int64_t i = k;
     for (; i + 2 <= m_; i += 2) {
       const T *const row = x + i * kPanel, a = column_[i], b = column_[i + 1];
+#pragma GCC unroll 1
       for (int64_t c = 0; c < kPanel; ++c) {
         even[c] += a * row[c];
         odd[c] += b * row[kPanel + c];
       }
     }
+#pragma GCC unroll 1
     for (int64_t c = 0; c < kPanel; ++c)
       along[c] = even[c] + odd[c] + (i < m_ ? column_[i] * x[i * kPanel + c] : 0);
   }
 
   // Turns column_ from row k on into the vector v of the reflection I - scale v v^T that maps it to (beta, 0, ..., 0),
-  // and clears it above.
+  // and clears it above. What lies before row k and behind row m is 0, so that all runs in whole vectors.
   T reflection(int64_t k, T& beta) const {
-    T* const v = column_ + k;
-    const int64_t below = m_ - k - 1;
-    const T head = v[0];
-    T largest = std::fabs(head);
-    for (int64_t i = 1; i <= below; ++i) largest = std::max(largest, std::fabs(v[i]));
-    std::fill_n(column_, k, T(0));
-    v[0] = 1;
+    const T head = column_[k];
+    std::fill_n(column_, k + 1, T(0));
+    T* const v = column_ + k / kLanes * kLanes;
+    const int64_t count = padded_ - k / kLanes * kLanes;
+    T lane[kLanes] = {};
+    for (int64_t i = 0; i < count; i += kLanes)
+#pragma GCC unroll 1
+      for (int64_t l = 0; l < kLanes; ++l) lane[l] = std::max(lane[l], std::fabs(v[i + l]));
+    const T largest = std::max(std::fabs(head), join_lanes(lane, [](T a, T b) { return std::max(a, b); }));
     if (largest == 0) {
+      column_[k] = 1;
       beta = 0;
       return 0;
     }
-    for (int64_t i = 1; i <= below; ++i) v[i] /= largest;  // squares neither overflow nor vanish
+    std::fill_n(lane, kLanes, T(0));
+    for (int64_t i = 0; i < count; i += kLanes)
+#pragma GCC unroll 1
+      for (int64_t l = 0; l < kLanes; ++l) {
+        const T x = v[i + l] / largest;  // squares neither overflow nor vanish
+        v[i + l] = x;
+        lane[l] += x * x;
+      }
     const T scaled = head / largest;
-    const T length = std::sqrt(scaled * scaled + dot(below, v + 1, v + 1));
+    const T length = std::sqrt(scaled * scaled + join_lanes(lane, [](T a, T b) { return a + b; }));
     const T image = -std::copysign(length, scaled);
-    for (int64_t i = 1; i <= below; ++i) v[i] /= scaled - image;
+    for (int64_t i = 0; i < count; ++i) v[i] /= scaled - image;
+    column_[k] = 1;
     beta = image * largest;
     return (image - scaled) / image;
   }
@@ -187,7 +208,7 @@ class Qr {
     multiply(rows, width, count, v, Matrix<const T>{small_, width, 1}, T(1), target);
   }
 
-  const int64_t m_, n_, panels_;
+  const int64_t m_, n_, padded_, panels_;
   Scratch<T> memory_;
   T *const v_, *const t_, *const small_, *const column_;
 };
@@ -247,8 +268,12 @@ void qr(const MatrixBatch& a, DType dtype, const void* in, void* q, void* r, Lin
   visit_floating("qr", dtype, [&](auto tag) {
     using T = decltype(tag);
     for_each_matrix(a, 4 * m * n * n, [&](int64_t b) {
-      status[b] = Qr<T>(m, n).run(a, static_cast<const T*>(in) + b * a.step, static_cast<T*>(q) + b * m * n,
-                                  static_cast<T*>(r) + b * n * n);
+      const auto run = [&](auto decomposition) {
+        status[b] = decomposition.run(a, static_cast<const T*>(in) + b * a.step,
+                                      static_cast<T*>(q) + b * m * n, static_cast<T*>(r) + b * n * n);
+      };
+      if (n <= 16) return run(Qr<T, 16>(m, n));
+      run(Qr<T, 32>(m, n));
     });
   });
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/cpu/dot.h"
 #include "core/math.h"
 #include "core/parallel.h"
 #include "core/pool.h"
@@ -29,14 +30,6 @@ struct Strip {
   double s[kWidth];  // sum of e^(x - m)
   bool is_row() const { return step == 1; }
 };
-
-// Joins lanes pairwise, in a fixed order.
-template <class A, class Join>
-A join_lanes(A (&lane)[kLanes], Join join) {
-  for (int64_t width = kLanes / 2; width > 0; width /= 2)
-    for (int64_t l = 0; l < width; ++l) lane[l] = join(lane[l], lane[l + width]);
-  return lane[0];
-}
 
 // NaN wins, so that it reaches every result of its row.
 template <class T>
