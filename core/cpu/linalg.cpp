@@ -122,17 +122,19 @@ class Qr {
       multiply_columns(x, k, along);
       // T's column j: scale on the diagonal, above it -scale T (V^T v).
       T mixed[kPanel] = {};
-      for (int64_t l = 0; l < j; ++l)
+      for (int64_t l = 0; l < j; ++l) {
 #pragma GCC unroll 1
         for (int64_t i = 0; i < kPanel; ++i) mixed[i] += t[l * kPanel + i] * along[l];
+      }
 #pragma GCC unroll 1
       for (int64_t i = 0; i < kPanel; ++i) t[j * kPanel + i] = i < j ? -scale * mixed[i] : T(0);
       t[j * kPanel + j] = scale;
 #pragma GCC unroll 1
       for (int64_t c = 0; c < kPanel; ++c) along[c] = c > j ? scale * along[c] : T(0);
-      for (int64_t i = k; i < m_; ++i)
+      for (int64_t i = k; i < m_; ++i) {
 #pragma GCC unroll 1
         for (int64_t c = 0; c < kPanel; ++c) x[i * kPanel + c] -= column_[i] * along[c];
+      }
     }
   }
 
@@ -161,9 +163,10 @@ class Qr {
     T* const v = column_ + k / kLanes * kLanes;
     const int64_t count = padded_ - k / kLanes * kLanes;
     T lane[kLanes] = {};
-    for (int64_t i = 0; i < count; i += kLanes)
+    for (int64_t i = 0; i < count; i += kLanes) {
 #pragma GCC unroll 1
       for (int64_t l = 0; l < kLanes; ++l) lane[l] = std::max(lane[l], std::fabs(v[i + l]));
+    }
     const T largest = std::max(std::fabs(head), join_lanes(lane, [](T a, T b) { return std::max(a, b); }));
     if (largest == 0) {
       column_[k] = 1;
