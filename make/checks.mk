@@ -13,7 +13,7 @@ run-tests: $(TESTS)
 #: cuda-asan | 10 min | the CUDA tests in the emulation under the address sanitizer (a part of asan)
 cuda-asan:
 	@$(MAKE) CUDA=emulated SAN=address run-cuda-tests
-#: cuda-race | 60 min | the CUDA tests in the emulation under the thread sanitizer, each CUDA thread a thread to it
+#: cuda-race | 30 min | the CUDA tests in the emulation under the thread sanitizer, each CUDA thread a thread to it
 cuda-race:
 	@$(MAKE) CUDA=emulated SAN=thread run-cuda-tests
 #: cuda-counters | 6 min | memory lines, bank conflicts, barriers of the CUDA kernels, counted in the emulation (build/cuda-counters.txt, .json)
@@ -68,7 +68,7 @@ size:
 	  printf '  %-14s %6d lines\n' $$d $$(find $$d -maxdepth $$depth -name '*.h' -o -maxdepth $$depth -name '*.cpp' -o -maxdepth $$depth -name '*.cu' | xargs cat | wc -l); done
 	@printf '  %-14s %6d lines\n' total $$(cat $(SOURCES) | wc -l)
 
-#: check-deep | 150 min | what is too long for every day: sanitizers, races of kernels, AVX2 build, the build itself, fuzzing, full lint, more emulation schedules
+#: check-deep | 120 min | what is too long for every day: sanitizers, races of kernels, AVX2 build, the build itself, fuzzing, full lint, more emulation schedules
 check-deep:
 	@$(MAKE) test
 	@$(MAKE) asan
