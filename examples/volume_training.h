@@ -45,9 +45,9 @@ struct VolumeRecipe {
 
 struct VolumeOutcome {
   std::vector<double> losses;  ///< of each step: mean square error of radii
-  double error,
-      error_of_a_guess;    ///< mean error on 64 unseen volumes, in voxels: ours, and of the mean radius
-  MemoryTrace::Peak peak;  ///< of the second step, which is like all that follow
+  double error;                ///< mean error on 64 unseen volumes, in voxels
+  double error_of_a_guess;     ///< the same of the mean radius
+  MemoryTrace::Peak peak;      ///< of the second step, which is like all that follow
 };
 
 /// Every step sees volumes of its own. Throws Error on a recipe of fewer than two steps, and as draw_volumes.
