@@ -145,7 +145,7 @@ TEST_CASE("trp: updates below the bound of the theorem never raise a rank; longe
     return found;
   };
   CHECK(rises(0.9, 200) == 0);
-  CHECK(rises(6, 40) > 0);
+  CHECK(rises(6, 400) > 0);  // about thirty times: of 40 cuts alone one seed in twenty sees none
 }
 
 TEST_CASE("trp: lambda times the sub-gradient of the nuclear norm joins the gradient, by its three rules") {
