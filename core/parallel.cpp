@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include <atomic>
 #include <exception>
 
 #include "core/denormals.h"
@@ -14,6 +15,8 @@ int& thread_count() {
   static int count = omp_get_max_threads();
   return count;
 }
+
+std::atomic<bool> wakes_for_short_loops{false};
 }  // namespace
 
 int num_threads() { return thread_count(); }
@@ -23,13 +26,15 @@ void set_num_threads(int count) {
   thread_count() = count;
 }
 
+void set_wakes_for_short_loops(bool on) { wakes_for_short_loops = on; }
+
 namespace detail {
 
-void run_chunks(int64_t n, int64_t grain, ChunkFunction function, void* context) {
-  int64_t chunks = (n + grain - 1) / grain;
-  int threads = static_cast<int>(std::min<int64_t>(thread_count(), chunks));
-  if (threads <= 1 || omp_in_parallel()) {
-    for (int64_t k = 0; k < chunks; ++k) function(context, k * grain, std::min(n, (k + 1) * grain));
+void run_chunks(int64_t n, Grain grain, ChunkFunction function, void* context) {
+  const int64_t items = grain.items, chunks = (n + items - 1) / items;
+  const int threads = static_cast<int>(std::min<int64_t>(thread_count(), chunks));
+  if (threads <= 1 || omp_in_parallel() || (n <= grain.alone && !wakes_for_short_loops)) {
+    for (int64_t k = 0; k < chunks; ++k) function(context, k * items, std::min(n, (k + 1) * items));
     return;
   }
   std::exception_ptr error;
@@ -43,7 +48,7 @@ void run_chunks(int64_t n, int64_t grain, ChunkFunction function, void* context)
 #pragma omp for schedule(dynamic, 1)
     for (int64_t k = 0; k < chunks; ++k) {
       try {
-        function(context, k * grain, std::min(n, (k + 1) * grain));
+        function(context, k * items, std::min(n, (k + 1) * items));
       } catch (...) {
 #pragma omp critical(tenon_run_chunks_error)
         error = std::current_exception();

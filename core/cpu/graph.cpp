@@ -22,7 +22,7 @@ constexpr int64_t kStrip = 64;  // columns of a job
 constexpr int kTogether = 8;    // vertices whose vectors are held in registers
 
 int64_t strips_of(const GraphExtents& e) { return (e.width + kStrip - 1) / kStrip; }
-int64_t grain_of(const GraphExtents& e) {
+Grain grain_of(const GraphExtents& e) {
   return grain_for_flops(e.relations * e.rows * e.columns * std::min(e.width, kStrip));
 }
 

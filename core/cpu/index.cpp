@@ -142,7 +142,8 @@ constexpr int64_t kChunksATime = 8;  // of kNonzeroChunk elements
 // Calls run(chunk, first, last) for all chunks of n elements.
 template <class Run>
 void for_each_chunk(int64_t n, Run&& run) {
-  parallel_for((n + kNonzeroChunk - 1) / kNonzeroChunk, kChunksATime, [&](int64_t begin, int64_t end) {
+  const Grain grain(kChunksATime, grain_for_bytes(kNonzeroChunk * 16).alone);
+  parallel_for((n + kNonzeroChunk - 1) / kNonzeroChunk, grain, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) run(c, c * kNonzeroChunk, std::min(n, (c + 1) * kNonzeroChunk));
   });
 }

@@ -32,10 +32,10 @@ double lists_sum_of_squares(const ListLoop& loop, DType dtype) {
     // One partial sum a chunk, joined in the order of the chunks; kept from call to call to allocate nothing.
     static thread_local std::vector<double> kept;
     std::vector<double>& partial = kept;
-    const int64_t grain = grain_for_bytes(sizeof(T));
-    partial.assign(static_cast<size_t>((loop.total + grain - 1) / grain), 0.0);
+    const Grain grain = grain_for_bytes(sizeof(T));
+    partial.assign(static_cast<size_t>((loop.total + grain.items - 1) / grain.items), 0.0);
     parallel_for(loop.total, grain, [&](int64_t begin, int64_t end) {
-      double& sum = partial[static_cast<size_t>(begin / grain)];
+      double& sum = partial[static_cast<size_t>(begin / grain.items)];
       walk_chunk(loop, begin, end, [&](const ListItem& item, int64_t first, int64_t n) {
         sum += sum_of_squares(static_cast<const T*>(item.a) + first, n);
       });

@@ -15,10 +15,12 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+constexpr int64_t kFlops = 128;  // of a block: 2 ns, as so many multiply-adds take
 constexpr int64_t kBlocks = 64;  // drawn at a time; their words stay in the first-level cache
 
 using Lanes = hn::ScalableTag<uint64_t>;
 using Words = hn::Vec<Lanes>;
+static_assert(grain_for_flops(kFlops).items % kBlocks == 0);
 static_assert(kBlocks % hn::MaxLanes(Lanes()) == 0);
 
 HWY_INLINE Words product(Words a, uint32_t b) {
@@ -56,7 +58,7 @@ void draw(const Distribution& distribution, const PhiloxStream& stream, uint64_t
           DType dtype, void* out) {
   drawn::visit(distribution, dtype, [&](auto tag, auto number) {
     auto* const to = static_cast<decltype(tag)*>(out);
-    parallel_for((n + 3) / 4, 64 * kBlocks, [&](int64_t begin, int64_t end) {
+    parallel_for((n + 3) / 4, grain_for_flops(kFlops), [&](int64_t begin, int64_t end) {
       alignas(64) uint32_t words[4 * kBlocks];
       const auto of_word = number;  // a local, which no store of bytes can change
       for (int64_t b = begin; b < end; b += kBlocks) {

@@ -86,11 +86,12 @@ void reduce_rows(const ReduceLoop& loop, T* y, const T* x, double scale) {
   constexpr int64_t kChunk = 1 << 16;
   if (count > kChunk && loop.kept.numel < 64) {
     const int64_t chunks = (count + kChunk - 1) / kChunk;
+    const Grain grain(kChunk, grain_for_bytes(sizeof(T)).alone);
     PoolVector<A> partial(static_cast<size_t>(chunks));
     for (int64_t i = 0; i < loop.kept.numel; ++i) {
       int64_t offset[2];
       loop.kept.offsets_of(i, offset);
-      parallel_for(count, kChunk, [&](int64_t begin, int64_t end) {
+      parallel_for(count, grain, [&](int64_t begin, int64_t end) {
         for (int64_t from = begin; from < end; from += kChunk)
           partial[static_cast<size_t>(from / kChunk)] =
               reduce_part<Op, A, T>(loop.reduced, x + offset[1], from, std::min(end, from + kChunk));

@@ -131,7 +131,7 @@ void for_each_strip(const SoftmaxBlock& block, T* y, const T* x, F&& f) {
     return;
   }
   const int64_t strips = (inner + kWidth - 1) / kWidth;
-  const int64_t grain = grain_for_flops(16 * n * std::min(inner, kWidth));
+  const Grain grain = grain_for_flops(16 * n * std::min(inner, kWidth));
   parallel_for(block.outer * strips, grain, [&](int64_t begin, int64_t end) {
     for (int64_t job = begin; job < end; ++job) {
       const int64_t o = job / strips, column = job % strips * kWidth, at = o * n * inner + column;

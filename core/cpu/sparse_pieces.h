@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/cpu/sparse.h"
+#include "core/parallel.h"
 
 namespace tenon::cpu {
 
@@ -11,10 +12,13 @@ namespace tenon::cpu {
 class ListPieces {
  public:
   ListPieces(const SparseLists& w, int64_t flops_per_entry)
-      : w_(w), work_(w.entries + w.lists), count_(std::max<int64_t>(1, (work_ * flops_per_entry) >> 20)) {
-    count_ = std::min(count_, w.lists);
-  }
+      : w_(w),
+        work_(w.entries + w.lists),
+        flops_(work_ * flops_per_entry),
+        count_(std::max<int64_t>(1, std::min(flops_ >> 20, w.lists))) {}
   int64_t count() const { return count_; }
+  /// A piece at a time.
+  Grain grain() const { return {1, grain_for_flops(flops_ / count_).alone}; }
   /// First list of piece i.
   int64_t begin(int64_t i) const {
     const int64_t wanted = work_ / count_ * i + work_ % count_ * i / count_;
@@ -32,7 +36,7 @@ class ListPieces {
 
  private:
   const SparseLists& w_;
-  int64_t work_, count_;
+  int64_t work_, flops_, count_;
 };
 
 }  // namespace tenon::cpu

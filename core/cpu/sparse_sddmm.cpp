@@ -87,7 +87,7 @@ void sddmm(const SddmmPlan& plan, DType dtype, void* values, const void* g, cons
   visit_floating("sddmm", dtype, [&](auto tag) {
     using T = decltype(tag);
     const ListPieces pieces(plan.w, plan.block_rows * plan.n);
-    parallel_for(pieces.count(), 1, [&](int64_t begin, int64_t end) {
+    parallel_for(pieces.count(), pieces.grain(), [&](int64_t begin, int64_t end) {
       for (int64_t from = 0; from < plan.n; from += kTile)
         sampled_products(plan, pieces.begin(begin), pieces.begin(end), from, std::min(kTile, plan.n - from),
                          static_cast<T*>(values), static_cast<const T*>(g), static_cast<const T*>(x));

@@ -66,6 +66,11 @@ PoolVector<RowBlock> cut_into_row_blocks(const ListLoop& loop, const GroupExtent
   return blocks;
 }
 
+// Of loops over the blocks, which move so many bytes.
+Grain grain_of_blocks(const PoolVector<RowBlock>& blocks, int64_t bytes) {
+  return grain_for_bytes(bytes / std::max<int64_t>(1, static_cast<int64_t>(blocks.size())));
+}
+
 template <class T>
 void block_square_sums(const T* w, const RowBlock& block, const GroupExtents& e, double* row_sums,
                        double* column_sums) {
@@ -120,11 +125,11 @@ void abs_sum_sq_sum(const ListLoop& loop, DType dtype, AbsSquareSums* sums) {
       int64_t item;
       AbsSquareSums sums;
     };
-    const int64_t grain = grain_for_bytes(sizeof(T));
-    PoolVector<PoolVector<Piece>> chunks(static_cast<size_t>((loop.total + grain - 1) / grain));
+    const Grain grain = grain_for_bytes(sizeof(T));
+    PoolVector<PoolVector<Piece>> chunks(static_cast<size_t>((loop.total + grain.items - 1) / grain.items));
     parallel_for(loop.total, grain, [&](int64_t begin, int64_t end) {
       walk_chunk(loop, begin, end, [&](const ListItem& item, int64_t first, int64_t n) {
-        chunks[static_cast<size_t>(begin / grain)].push_back(
+        chunks[static_cast<size_t>(begin / grain.items)].push_back(
             {&item - loop.items, sums_of(weight_of<T>(item, first), n)});
       });
     });
@@ -155,17 +160,18 @@ void transformed_l1_gradient_add(const ListLoop& loop, DType dtype, double scale
 void row_column_square_sums(const ListLoop& loop, DType dtype, const GroupExtents* extents, double* sums) {
   visit_floating("row_column_square_sums", dtype, [&](auto tag) {
     using T = decltype(tag);
-    const PoolVector<RowBlock> blocks = cut_into_row_blocks(loop, extents, grain_for_bytes(sizeof(T)));
+    const PoolVector<RowBlock> blocks = cut_into_row_blocks(loop, extents, grain_for_bytes(sizeof(T)).items);
     int64_t partials = 0;
     for (const RowBlock& block : blocks) partials = block.partial_at + extents[block.item].columns;
     PoolVector<double> columns(static_cast<size_t>(partials), 0.0);
-    parallel_for(static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const RowBlock& block = blocks[static_cast<size_t>(i)];
-        block_square_sums(weight_of<T>(loop.items[block.item], 0), block, extents[block.item],
-                          sums + block.sums_at, columns.data() + block.partial_at);
-      }
-    });
+    parallel_for(static_cast<int64_t>(blocks.size()),
+                 grain_of_blocks(blocks, loop.total * int64_t{sizeof(T)}), [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) {
+                     const RowBlock& block = blocks[static_cast<size_t>(i)];
+                     block_square_sums(weight_of<T>(loop.items[block.item], 0), block, extents[block.item],
+                                       sums + block.sums_at, columns.data() + block.partial_at);
+                   }
+                 });
     int64_t at = 0;
     for (int64_t i = 0; i < loop.count; ++i) {
       for (int64_t c = 0; c < extents[i].columns; ++c) sums[at + extents[i].rows + c] = 0;
@@ -216,18 +222,20 @@ void group_gradient_add(const ListLoop& loop, DType dtype, const GroupExtents* e
   visit_floating("group_gradient_add", dtype, [&](auto tag) {
     using T = decltype(tag);
     const PoolVector<RowBlock> blocks =
-        cut_into_row_blocks(loop, extents, grain_for_bytes(3 * int64_t{sizeof(T)}));
-    parallel_for(static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const RowBlock& block = blocks[static_cast<size_t>(i)];
-        const ListItem& item = loop.items[block.item];
-        const GroupExtents& e = extents[block.item];
-        const double* rows = factors.data() + block.sums_at;
-        auto add = e.inner == 1 ? block_scale_add_flat<T> : block_scale_add<T>;
-        add(static_cast<T*>(item.a), static_cast<const T*>(item.b), block, e, rows, rows + e.rows,
-            constants[static_cast<size_t>(block.item)]);
-      }
-    });
+        cut_into_row_blocks(loop, extents, grain_for_bytes(3 * int64_t{sizeof(T)}).items);
+    parallel_for(static_cast<int64_t>(blocks.size()),
+                 grain_of_blocks(blocks, 3 * loop.total * int64_t{sizeof(T)}),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) {
+                     const RowBlock& block = blocks[static_cast<size_t>(i)];
+                     const ListItem& item = loop.items[block.item];
+                     const GroupExtents& e = extents[block.item];
+                     const double* rows = factors.data() + block.sums_at;
+                     auto add = e.inner == 1 ? block_scale_add_flat<T> : block_scale_add<T>;
+                     add(static_cast<T*>(item.a), static_cast<const T*>(item.b), block, e, rows,
+                         rows + e.rows, constants[static_cast<size_t>(block.item)]);
+                   }
+                 });
   });
 }
 

@@ -100,7 +100,7 @@ void resample_typed(Resample mode, const ResampleBlock& block, T* y, const T* x)
     return map_lines(map, block.outer, block.n_out, block.n_in, y, x);
   }
   const int64_t inner = block.inner;
-  const int64_t grain = grain_for_bytes(3 * inner * int64_t{sizeof(T)});
+  const Grain grain = grain_for_bytes(3 * inner * int64_t{sizeof(T)});
   parallel_for(block.outer * block.n_out, grain, [&](int64_t begin, int64_t end) {
     int64_t o = begin / block.n_out, j = begin % block.n_out;
     for (int64_t row = begin; row < end; ++row) {

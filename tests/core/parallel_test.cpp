@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <chrono>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -21,7 +23,24 @@ struct WithThreads {
   int before;
 };
 
-std::set<std::pair<int64_t, int64_t>> chunks_of(int64_t n, int64_t grain) {
+struct ShortLoopsAlone {
+  ShortLoopsAlone() { set_wakes_for_short_loops(false); }
+  ~ShortLoopsAlone() { set_wakes_for_short_loops(true); }  // as tests/main.cpp has it
+};
+
+// Whether a second thread comes to help. The caller's first chunk waits for it, or it might take all of them.
+bool wakes(int64_t n, Grain grain) {
+  const std::thread::id caller = std::this_thread::get_id();
+  std::atomic<bool> helped{false};
+  parallel_for(n, grain, [&](int64_t begin, int64_t) {
+    if (std::this_thread::get_id() != caller) helped = true;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    while (begin == 0 && !helped && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  });
+  return helped;
+}
+
+std::set<std::pair<int64_t, int64_t>> chunks_of(int64_t n, Grain grain) {
   std::set<std::pair<int64_t, int64_t>> chunks;
   std::mutex mutex;
   parallel_for(n, grain, [&](int64_t begin, int64_t end) {
@@ -44,6 +63,30 @@ TEST_CASE("parallel_for: chunks cover the range, the same ones for any number of
   }
   CHECK(chunks_of(0, 4).empty());
   CHECK(chunks_of(-3, 4).empty());
+}
+
+TEST_CASE("parallel_for: no thread wakes for less than some 50 us of work") {
+  WithThreads threads(2);
+  ShortLoopsAlone scope;
+  constexpr int64_t kAdd = 12;                         // bytes of an element of float32 add
+  CHECK_FALSE(wakes(30'000, grain_for_bytes(kAdd)));   // 4 us on one thread, 15 on two
+  CHECK_FALSE(wakes(235'200, grain_for_bytes(kAdd)));  // 32 us
+  CHECK(wakes(400'000, grain_for_bytes(kAdd)));
+  CHECK_FALSE(wakes(64, grain_for_flops(32 * 32 * 32)));  // 40 us
+  CHECK(wakes(96, grain_for_flops(32 * 32 * 32)));
+  CHECK(wakes(2, grain_for_flops(int64_t{1} << 40)));  // an item is long enough
+  CHECK(wakes(2, 1));                                  // a grain that knows no cost
+
+  set_wakes_for_short_loops(true);
+  CHECK(wakes(30'000, grain_for_bytes(kAdd)));
+  CHECK_FALSE(wakes(20'000, grain_for_bytes(kAdd)));  // one chunk
+}
+
+TEST_CASE("parallel_for: chunks are the same whether threads wake or not") {
+  WithThreads threads(2);
+  const auto woken = chunks_of(30'000, grain_for_bytes(12));
+  ShortLoopsAlone scope;
+  CHECK(chunks_of(30'000, grain_for_bytes(12)) == woken);
 }
 
 TEST_CASE("parallel_for: an exception reaches the caller, and the next loop runs") {

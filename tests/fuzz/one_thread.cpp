@@ -6,8 +6,9 @@ namespace tenon {
 
 int num_threads() { return 1; }
 
-void detail::run_chunks(int64_t n, int64_t grain, ChunkFunction function, void* context) {
-  for (int64_t begin = 0; begin < n; begin += grain) function(context, begin, std::min(n, begin + grain));
+void detail::run_chunks(int64_t n, Grain grain, ChunkFunction function, void* context) {
+  for (int64_t begin = 0; begin < n; begin += grain.items)
+    function(context, begin, std::min(n, begin + grain.items));
 }
 
 }  // namespace tenon
