@@ -6,6 +6,7 @@
 #include "autograd/ops/elementwise.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/reduce.h"
+#include "papers/experiment/pair.h"
 
 namespace tenon::autogrow {
 namespace {
@@ -391,8 +392,7 @@ PolicyOptions policy_options(const Plan& plan, const Recipe& recipe) {
 }
 
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed) {
-  experiment::ArmRun arm = plan.folder->arm(recipe.arm, seed);
-  return arm.once([&] { return Pair(plan, recipe, arm).run(); });
+  return experiment::run_pair<Pair>(plan, recipe, seed);
 }
 
 }  // namespace tenon::autogrow

@@ -1,6 +1,6 @@
 #include "papers/autogrow/recipes.h"
 
-#include <algorithm>
+#include "papers/experiment/recipes.h"
 
 namespace tenon::autogrow {
 namespace {
@@ -33,9 +33,7 @@ class Arms {
   std::vector<Recipe> take() { return std::move(all_); }
 
  private:
-  const Recipe& find(const std::string& arm) const {
-    return *std::find_if(all_.begin(), all_.end(), [&](const Recipe& r) { return r.arm == arm; });
-  }
+  const Recipe& find(const std::string& arm) const { return experiment::recipe_called(all_, arm); }
   std::vector<Recipe> all_;
 };
 
@@ -100,18 +98,11 @@ const std::vector<Recipe>& recipes() {
   return all;
 }
 
-const Recipe& recipe_of(std::string_view arm) {
-  for (const Recipe& recipe : recipes())
-    if (recipe.arm == arm) return recipe;
-  fail("autogrow: no arm is called '", arm, "'");
-}
+const Recipe& recipe_of(std::string_view arm) { return experiment::recipe_called(recipes(), arm); }
 
 std::vector<std::string> with_needed(const std::vector<std::string>& arms) {
-  std::vector<std::string> wanted = arms, out;
-  for (const std::string& arm : arms) wanted.push_back(recipe_of(arm).like);  // those are like no other
-  for (const Recipe& recipe : recipes())
-    if (std::find(wanted.begin(), wanted.end(), recipe.arm) != wanted.end()) out.push_back(recipe.arm);
-  return out;
+  return experiment::with_needed(recipes(), arms,
+                                 [](const Recipe& recipe) { return std::vector{recipe.like}; });
 }
 
 double staircase(double rate, int64_t epoch, int64_t epochs) {
@@ -147,7 +138,7 @@ experiment::ExperimentSpec experiment_spec() {
       "uniform "
       "depths, and the clock alone.";
   spec.datasets = {"fashion_mnist", "mnist", "cifar10"};
-  for (const Recipe& recipe : recipes()) spec.arms.push_back(recipe.arm);
+  spec.arms = experiment::arms_of(recipes());
   spec.default_arms = {"p-gau",   "p-zero",  "p-gau-2k", "p-gau-4k",      "p-gau-quarter", "c-gau",
                        "clock",   "seed",    "scratch",  "morphism-zero", "depth-1",       "depth-2",
                        "depth-3", "depth-5", "depth-8",  "plain-p-gau",   "plain-scratch", "plain-depth-12"};

@@ -13,6 +13,7 @@
 #include "nn/models/mlp.h"
 #include "papers/deephoyer/hard_concrete.h"
 #include "papers/deephoyer/training.h"
+#include "papers/experiment/pair.h"
 
 namespace tenon::deephoyer {
 namespace {
@@ -21,16 +22,26 @@ constexpr double kFinetuneDecay = 1e-4;
 constexpr uint64_t kMaskStream = 100;    // of the seed; models draw from streams numbered from 0
 constexpr uint64_t kNoiseStream = 1000;  // and an epoch's noise from this one on
 
+int64_t total_epochs(const Recipe& recipe, const Stages& stages) {
+  const auto points = static_cast<int64_t>(recipe.points.size());
+  switch (recipe.method) {
+    case Method::dense:
+      return stages.dense.epochs;
+    case Method::penalty:
+      return stages.penalty.epochs + points * stages.finetune.epochs;
+    case Method::random_mask:
+    case Method::small_dense:
+      return points * (stages.dense.epochs + stages.penalty.epochs + stages.finetune.epochs);
+    default:
+      return points * stages.finetune.epochs;
+  }
+}
+
 // The stages of one pair, and what they leave.
-class Pair {
+class Pair : public experiment::Pair<Plan, Recipe> {
  public:
   Pair(const Plan& plan, const Recipe& recipe, experiment::ArmRun& arm)
-      : plan_(plan),
-        recipe_(recipe),
-        arm_(arm),
-        stages_(stages_of(plan.scale, recipe.network)),
-        runner_(*plan.problem, arm, total_epochs(), *plan.out, plan.memory),
-        result_(Json::object()) {}
+      : Pair(plan, recipe, arm, stages_of(plan.scale, recipe.network)) {}
 
   Json run() {
     switch (recipe_.method) {
@@ -58,20 +69,8 @@ class Pair {
   }
 
  private:
-  int64_t total_epochs() const {
-    const auto points = static_cast<int64_t>(recipe_.points.size());
-    switch (recipe_.method) {
-      case Method::dense:
-        return stages_.dense.epochs;
-      case Method::penalty:
-        return stages_.penalty.epochs + points * stages_.finetune.epochs;
-      case Method::random_mask:
-      case Method::small_dense:
-        return points * (stages_.dense.epochs + stages_.penalty.epochs + stages_.finetune.epochs);
-      default:
-        return points * stages_.finetune.epochs;
-    }
-  }
+  Pair(const Plan& plan, const Recipe& recipe, experiment::ArmRun& arm, const Stages& stages)
+      : experiment::Pair<Plan, Recipe>(plan, recipe, arm, total_epochs(recipe, stages)), stages_(stages) {}
 
   // On the device of the run.
   std::shared_ptr<Sequential> placed(std::shared_ptr<Sequential> net) const {
@@ -95,7 +94,7 @@ class Pair {
     auto net = placed(make_network(recipe_.network, arm_.seed()));
     runner_.run(stage("dense", stages_.dense, *net, {.weight_decay = info_of(recipe_.network).weight_decay}),
                 *net);
-    result_["final"] = experiment::accuracies(*net, *plan_.problem);
+    result_["final"] = accuracies(*net);
   }
 
   void penalty() {
@@ -104,7 +103,7 @@ class Pair {
     runner_.run(stage("penalty", stages_.penalty, *net,
                       {.weight_decay = recipe_.weight_decay, .penalty = recipe_.penalty, .keep_best = false}),
                 *net);
-    result_["before"] = experiment::accuracies(*net, *plan_.problem);
+    result_["before"] = accuracies(*net);
     const State before = clone_state(net->state());
     for (double point : recipe_.points) {
       net->load_state(before);
@@ -114,7 +113,7 @@ class Pair {
 
   void magnitude() {
     auto net = dense_start();
-    result_["before"] = experiment::accuracies(*net, *plan_.problem);
+    result_["before"] = accuracies(*net);
     const State before = clone_state(net->state());
     for (double point : recipe_.points) {
       net->load_state(before);
@@ -124,7 +123,7 @@ class Pair {
 
   void iterative_magnitude() {
     auto net = dense_start();
-    result_["before"] = experiment::accuracies(*net, *plan_.problem);
+    result_["before"] = accuracies(*net);
     for (double point : recipe_.points) cut_and_finetune(*net, cut(*net, cut_to_density(*net, point)), point);
   }
 
@@ -146,7 +145,7 @@ class Pair {
     penalty.extra_loss = [&] { return gated.expected_weights() * strength; };
     runner_.run(penalty, gated);
     net->load_state(gated.folded());
-    result_["before"] = experiment::accuracies(*net, *plan_.problem);
+    result_["before"] = accuracies(*net);
     cut_and_finetune(*net, cut(*net, {.fixed = std::numeric_limits<float>::min()}), recipe_.points.front());
   }
 
@@ -168,23 +167,17 @@ class Pair {
   void cut_and_finetune(Sequential& net, const Masks& masks, double point) {
     const experiment::Stage finetune = stage(point_stage(recipe_, point), stages_.finetune, net,
                                              {.weight_decay = kFinetuneDecay, .masks = &masks});
-    const Json after_cut = experiment::accuracies(net, *plan_.problem);
+    const Json after_cut = accuracies(net);
     runner_.run(finetune, net);
     add_point(point, after_cut, net);
   }
 
   void add_point(double point, Json after_cut, Module& net) {
-    result_["points"].push_back(Json::object({{"point", point},
-                                              {"cut", std::move(after_cut)},
-                                              {"final", experiment::accuracies(net, *plan_.problem)}}));
+    result_["points"].push_back(
+        Json::object({{"point", point}, {"cut", std::move(after_cut)}, {"final", accuracies(net)}}));
   }
 
-  const Plan& plan_;
-  const Recipe& recipe_;
-  experiment::ArmRun& arm_;
-  Stages stages_;
-  experiment::StageRunner runner_;
-  Json result_;
+  const Stages stages_;
 };
 
 }  // namespace
@@ -268,8 +261,7 @@ Masks random_masks(const Module& net, const Masks& like, int64_t seed) {
 }
 
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed) {
-  experiment::ArmRun arm = plan.folder->arm(recipe.arm, seed);
-  return arm.once([&] { return Pair(plan, recipe, arm).run(); });
+  return experiment::run_pair<Pair>(plan, recipe, seed);
 }
 
 }  // namespace tenon::deephoyer

@@ -1,12 +1,12 @@
 #include "papers/deephoyer/program.h"
 
-#include <algorithm>
 #include <iostream>
 
 #include "papers/deephoyer/report.h"
 #include "papers/deephoyer/shapes.h"
 #include "papers/deephoyer/training.h"
 #include "papers/experiment/program.h"
+#include "papers/experiment/recipes.h"
 
 namespace tenon::deephoyer {
 namespace {
@@ -39,16 +39,10 @@ Network network_called(const std::string& name) {
 
 // The arms under the names that they have in the folder, and the dense ones that they start from.
 std::vector<std::string> full_arms(const std::vector<std::string>& asked, const std::string& prefix) {
-  std::vector<std::string> wanted;
-  for (const std::string& arm : asked) {
-    const Recipe& recipe = recipe_of(prefix + arm);
-    for (const std::string& name : {recipe.arm, dense_recipe(recipe.network).arm})
-      if (std::find(wanted.begin(), wanted.end(), name) == wanted.end()) wanted.push_back(name);
-  }
-  std::vector<std::string> arms;  // in the order in which they run
-  for (const Recipe& recipe : recipes())
-    if (std::find(wanted.begin(), wanted.end(), recipe.arm) != wanted.end()) arms.push_back(recipe.arm);
-  return arms;
+  std::vector<std::string> arms;
+  for (const std::string& arm : asked) arms.push_back(prefix + arm);
+  return experiment::with_needed(
+      recipes(), arms, [](const Recipe& recipe) { return std::vector{dense_recipe(recipe.network).arm}; });
 }
 
 void check_fits(const NetworkInfo& info, const experiment::ImageProblem& problem) {

@@ -7,6 +7,7 @@
 #include "autograd/ops/reduce.h"
 #include "core/ops/index.h"
 #include "core/ops/sparsity.h"
+#include "papers/experiment/pair.h"
 
 namespace tenon::joint_pruning {
 namespace {
@@ -85,20 +86,24 @@ Json to_json(const Curve& curve) {
   return Json::object({{"rates", Json::array_of(curve.rates)}, {"accuracy", Json::array_of(curve.accuracy)}});
 }
 
+int64_t total_epochs(const Recipe& recipe, const Epochs& epochs) {
+  switch (recipe.method) {
+    case Method::dense:
+      return epochs.dense;
+    case Method::joint:
+    case Method::activations:
+    case Method::l1:
+      return epochs.stage_b;
+    default:
+      return epochs.rounds() + epochs.stage_b;
+  }
+}
+
 // The stages of one pair, and what they leave.
-class Pair {
+class Pair : public experiment::Pair<Plan, Recipe> {
  public:
   Pair(const Plan& plan, const Recipe& recipe, experiment::ArmRun& arm)
-      : plan_(plan),
-        recipe_(recipe),
-        arm_(arm),
-        epochs_(epochs_of(plan.scale, recipe.network)),
-        runner_(*plan.problem, arm, total_epochs(), *plan.out, plan.memory),
-        net_(make_network(recipe.network, arm.seed())),
-        result_(Json::object()) {
-    net_.chain->to(plan.device);
-    release(net_);
-  }
+      : Pair(plan, recipe, arm, epochs_of(plan.scale, recipe.network)) {}
 
   Json run() {
     switch (recipe_.method) {
@@ -108,7 +113,7 @@ class Pair {
       case Method::weights:
         load(dense_recipe(recipe_.network), "dense");
         cut_in_rounds();
-        result_["stage_a"] = accuracies();
+        result_["stage_a"] = accuracies(*net_.chain);
         add_curves();
         train("extend", epochs_.stage_b, weight_training(recipe_));
         break;
@@ -138,17 +143,12 @@ class Pair {
   }
 
  private:
-  int64_t total_epochs() const {
-    switch (recipe_.method) {
-      case Method::dense:
-        return epochs_.dense;
-      case Method::joint:
-      case Method::activations:
-      case Method::l1:
-        return epochs_.stage_b;
-      default:
-        return epochs_.rounds() + epochs_.stage_b;
-    }
+  Pair(const Plan& plan, const Recipe& recipe, experiment::ArmRun& arm, const Epochs& epochs)
+      : experiment::Pair<Plan, Recipe>(plan, recipe, arm, total_epochs(recipe, epochs)),
+        epochs_(epochs),
+        net_(make_network(recipe.network, arm.seed())) {
+    net_.chain->to(plan.device);
+    release(net_);
   }
 
   void load(const Recipe& from, const std::string& stage) {
@@ -184,12 +184,12 @@ class Pair {
     else
       set_winners(net_, rates_, {.rule = recipe_.rule});
     *net_.noise = Generator(static_cast<uint64_t>(arm_.seed()), kNoiseStream);
-    result_["switched"] = accuracies();
+    result_["switched"] = accuracies(*net_.chain);
   }
 
   void joint() {
     load(weights_recipe(recipe_.network), concat("round-", kRounds));
-    result_["stage_a"] = accuracies();
+    result_["stage_a"] = accuracies(*net_.chain);
     if (!recipe_.densities.empty()) cut(recipe_.densities);
     switch_on();
     train("stage-b", epochs_.stage_b, mask_training(recipe_));
@@ -197,7 +197,7 @@ class Pair {
 
   void l1() {
     load(weights_recipe(recipe_.network), concat("round-", kRounds));
-    result_["stage_a"] = accuracies();
+    result_["stage_a"] = accuracies(*net_.chain);
     for (const auto& mask : net_.masks) mask->remember(true);
     train("stage-b", epochs_.stage_b, mask_training(recipe_));
     for (const auto& mask : net_.masks) mask->remember(false);
@@ -262,11 +262,6 @@ class Pair {
     return all;
   }
 
-  Json accuracies() {
-    return Json::object({{"validation", experiment::accuracy(*net_.chain, plan_.problem->validation)},
-                         {"test", experiment::accuracy(*net_.chain, plan_.problem->test)}});
-  }
-
   double curve_accuracy() {
     const experiment::Labelled& all = plan_.problem->validation;
     const bool small = recipe_.network == Network::mlp3 || recipe_.network == Network::mlp3_leaky;
@@ -322,7 +317,7 @@ class Pair {
 
   void finish() {
     *net_.noise = Generator(static_cast<uint64_t>(arm_.seed()), kNoiseStream);
-    result_["final"] = accuracies();
+    result_["final"] = accuracies(*net_.chain);
     Json thresholds = Json::array();
     for (const auto& mask : net_.masks) thresholds.push_back(mask->options().threshold);
     result_["thresholds"] = std::move(thresholds);
@@ -331,16 +326,11 @@ class Pair {
     if (recipe_.method == Method::joint && recipe_.rule == MaskRule::winners) add_samples();
   }
 
-  const Plan& plan_;
-  const Recipe& recipe_;
-  experiment::ArmRun& arm_;
-  Epochs epochs_;
-  experiment::StageRunner runner_;
+  const Epochs epochs_;
   MaskedNet net_;
   Masks masks_;
   std::vector<double> rates_;
   bool penalties_ = false;  // of the stage that is trained
-  Json result_;
 };
 
 }  // namespace
@@ -408,8 +398,7 @@ MaskedNet final_net(experiment::RunFolder& folder, const Recipe& recipe, int64_t
 }
 
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed) {
-  experiment::ArmRun arm = plan.folder->arm(recipe.arm, seed);
-  return arm.once([&] { return Pair(plan, recipe, arm).run(); });
+  return experiment::run_pair<Pair>(plan, recipe, seed);
 }
 
 }  // namespace tenon::joint_pruning

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "papers/experiment/program.h"
+#include "papers/experiment/recipes.h"
 #include "papers/joint_pruning/report.h"
 
 using namespace tenon;
@@ -11,14 +12,11 @@ namespace {
 
 // The arms that were asked for and those that they start from, in the order of the recipes; only networks for these data.
 std::vector<std::string> arms_to_run(const experiment::Options& options) {
-  std::vector<std::string> arms;
-  for (const joint_pruning::Recipe& recipe : joint_pruning::recipes()) {
-    bool wanted = options.has_arm(recipe.arm);
-    for (const joint_pruning::Recipe& other : joint_pruning::recipes())
-      for (const std::string& needed : joint_pruning::needs(other))
-        wanted = wanted || (needed == recipe.arm && options.has_arm(other.arm));
-    if (wanted && joint_pruning::fits(recipe.network, options.data)) arms.push_back(recipe.arm);
-  }
+  std::vector<std::string> arms =
+      experiment::with_needed(joint_pruning::recipes(), options.arms, joint_pruning::needs);
+  std::erase_if(arms, [&](const std::string& arm) {
+    return !joint_pruning::fits(joint_pruning::recipe_of(arm).network, options.data);
+  });
   TENON_CHECK(!arms.empty(), "none of the arms is trained on ", options.data);
   return arms;
 }

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "papers/experiment/recipes.h"
+
 namespace tenon::joint_pruning {
 namespace {
 
@@ -85,11 +87,7 @@ const std::vector<Recipe>& recipes() {
   return all;
 }
 
-const Recipe& recipe_of(std::string_view arm) {
-  for (const Recipe& recipe : recipes())
-    if (recipe.arm == arm) return recipe;
-  fail("joint_pruning: no arm is called '", arm, "'");
-}
+const Recipe& recipe_of(std::string_view arm) { return experiment::recipe_called(recipes(), arm); }
 
 const Recipe& dense_recipe(Network network) { return first_of(network, Method::dense); }
 const Recipe& weights_recipe(Network network) { return first_of(network, Method::weights); }
@@ -127,7 +125,7 @@ experiment::ExperimentSpec experiment_spec() {
       "that do not "
       "belong to the data set are left out.";
   spec.datasets = {"fashion_mnist", "mnist", "cifar10"};
-  for (const Recipe& recipe : recipes()) spec.arms.push_back(recipe.arm);
+  spec.arms = experiment::arms_of(recipes());
   spec.default_arms = {"dense",       "wp",        "jp-30-40",       "jp-12-24",       "jp-6-15",
                        "leaky-dense", "leaky-wp",  "leaky-jp-30-40", "leaky-jp-12-24", "convnet-dense",
                        "convnet-wp",  "convnet-jp"};

@@ -1,6 +1,6 @@
 #include "papers/neural_predictor/recipes.h"
 
-#include <algorithm>
+#include "papers/experiment/recipes.h"
 
 namespace tenon::neural_predictor {
 namespace {
@@ -109,11 +109,7 @@ const std::vector<Recipe>& recipes() {
   return all;
 }
 
-const Recipe& recipe_of(std::string_view arm) {
-  for (const Recipe& recipe : recipes())
-    if (recipe.arm == arm) return recipe;
-  fail("neural_predictor: no arm is called '", arm, "'");
-}
+const Recipe& recipe_of(std::string_view arm) { return experiment::recipe_called(recipes(), arm); }
 
 experiment::ExperimentSpec experiment_spec() {
   experiment::ExperimentSpec spec;
@@ -124,8 +120,8 @@ experiment::ExperimentSpec experiment_spec() {
       "architectures from a few that were trained, and says which to train next. On the published tables of "
       "NAS-Bench-101, NAS-Bench-Macro and NAS-Bench-201.";
   spec.datasets = {"nasbench"};
+  spec.arms = experiment::arms_of(recipes());
   for (const Recipe& recipe : recipes()) {
-    spec.arms.push_back(recipe.arm);
     // The table of validation accuracies of NAS-Bench-201 is not fetched by `make data`.
     if (recipe.benchmark != Benchmark::nasbench201 && !is_variation(recipe))
       spec.default_arms.push_back(recipe.arm);

@@ -8,6 +8,7 @@
 #include "nn/models/mlp.h"
 #include "nn/models/resnet.h"
 #include "nn/norm.h"
+#include "papers/experiment/pair.h"
 #include "papers/svd_training/baselines.h"
 #include "papers/svd_training/hooks.h"
 #include "papers/svd_training/pruning.h"
@@ -30,15 +31,28 @@ experiment::LearningRate stepped(double rate, int64_t epochs) {
                     : experiment::stepped_rate(rate, {epochs / 2, epochs * 3 / 4});
 }
 
+int64_t epochs_of_arm(const Recipe& recipe, const Schedule& schedule) {
+  const auto points = static_cast<int64_t>(recipe.points.size());
+  const int64_t both = schedule.stage1 + schedule.stage2;
+  switch (recipe.method) {
+    case Method::dense:
+      return both;
+    case Method::full_rank:
+      return schedule.stage1;
+    case Method::sparsified:
+      return schedule.stage2 + points * schedule.finetune;
+    case Method::fixed_rank:
+      return points * (both + schedule.finetune);
+    default:
+      return points * schedule.finetune;
+  }
+}
+
 // The stages of one pair, and what they leave.
-class Pair {
+class Pair : public experiment::Pair<Plan, Recipe> {
  public:
   Pair(const Plan& plan, const Recipe& recipe, experiment::ArmRun& arm)
-      : plan_(plan),
-        recipe_(recipe),
-        arm_(arm),
-        runner_(*plan.problem, arm, arm_epochs(), *plan.out, plan.memory),
-        result_(Json::object()) {}
+      : experiment::Pair<Plan, Recipe>(plan, recipe, arm, epochs_of_arm(recipe, plan.task.schedule)) {}
 
   Json run() {
     switch (recipe_.method) {
@@ -64,22 +78,6 @@ class Pair {
 
  private:
   const Schedule& schedule() const { return plan_.task.schedule; }
-  int64_t arm_epochs() const {
-    const auto points = static_cast<int64_t>(recipe_.points.size());
-    const int64_t both = schedule().stage1 + schedule().stage2;
-    switch (recipe_.method) {
-      case Method::dense:
-        return both;
-      case Method::full_rank:
-        return schedule().stage1;
-      case Method::sparsified:
-        return schedule().stage2 + points * schedule().finetune;
-      case Method::fixed_rank:
-        return points * (both + schedule().finetune);
-      default:
-        return points * schedule().finetune;
-    }
-  }
 
   // A stage of a factored network with its penalties, or of another one without.
   void train(const std::string& name, int64_t epochs, Module& net, Sparsifier sparsifier) {
@@ -104,7 +102,7 @@ class Pair {
     auto net = make_dense(plan_, arm_.seed());
     net->to(plan_.device);
     train("dense", schedule().stage1 + schedule().stage2, *net, Sparsifier::none);
-    result_["before"] = experiment::accuracies(*net, *plan_.problem);
+    result_["before"] = accuracies(*net);
   }
 
   void full_rank() {
@@ -115,7 +113,7 @@ class Pair {
     factorise(*net, recipe_.scheme, plan_.task.start, generator);
     net->to(plan_.device);
     train("stage1", schedule().stage1, *net, Sparsifier::none);
-    result_["before"] = experiment::accuracies(*net, *plan_.problem);
+    result_["before"] = accuracies(*net);
   }
 
   void sparsified() {
@@ -124,7 +122,7 @@ class Pair {
     net->to(plan_.device);
     train("stage2", schedule().stage2, *net, recipe_.sparsifier);
     if (plan_.standardised) standardise(*net);
-    result_["before"] = experiment::accuracies(*net, *plan_.problem);
+    result_["before"] = accuracies(*net);
     curve(*net);
     const State before = clone_state(net->state());
     for (double e : recipe_.points) {
@@ -145,9 +143,9 @@ class Pair {
       remove_columns(net, kept);
       at["rank"] = total_rank(svd_layers(net), 0);
       at["macs"] = inference_macs(net, plan_.problem->image);
-      at["raw"] = experiment::accuracies(net, *plan_.problem);
+      at["raw"] = accuracies(net);
       estimate_statistics(net, statistics_images(*plan_.problem), kStatisticsBatch);
-      at["estimated"] = experiment::accuracies(net, *plan_.problem);
+      at["estimated"] = accuracies(net);
       result_["curve"].push_back(std::move(at));
       fit_ranks(net, before);
       net.load_state(before);
@@ -178,9 +176,9 @@ class Pair {
   }
 
   void finetune(Module& net, double point) {
-    Json raw = experiment::accuracies(net, *plan_.problem);
+    Json raw = accuracies(net);
     estimate_statistics(net, statistics_images(*plan_.problem), kStatisticsBatch);
-    Json estimated = experiment::accuracies(net, *plan_.problem);
+    Json estimated = accuracies(net);
     train(point_stage(point), schedule().finetune, net, Sparsifier::none);
     add_point(point, std::move(raw), std::move(estimated), net);
   }
@@ -190,14 +188,8 @@ class Pair {
     result_["points"].push_back(Json::object({{"point", point},
                                               {"raw", std::move(raw)},
                                               {"estimated", std::move(estimated)},
-                                              {"final", experiment::accuracies(net, *plan_.problem)}}));
+                                              {"final", accuracies(net)}}));
   }
-
-  const Plan& plan_;
-  const Recipe& recipe_;
-  experiment::ArmRun& arm_;
-  experiment::StageRunner runner_;
-  Json result_;
 };
 
 }  // namespace
@@ -262,8 +254,7 @@ std::shared_ptr<Sequential> load_stage(const Plan& plan, const Recipe& recipe, i
 }
 
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed) {
-  experiment::ArmRun arm = plan.folder->arm(recipe.arm, seed);
-  return arm.once([&] { return Pair(plan, recipe, arm).run(); });
+  return experiment::run_pair<Pair>(plan, recipe, seed);
 }
 
 }  // namespace tenon::svd_training

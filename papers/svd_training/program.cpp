@@ -1,10 +1,10 @@
 #include "papers/svd_training/program.h"
 
 #include <iostream>
-#include <set>
 
 #include "core/atomic_file.h"
 #include "papers/experiment/program.h"
+#include "papers/experiment/recipes.h"
 #include "papers/experiment/training.h"
 #include "papers/svd_training/judgement.h"
 #include "papers/svd_training/report.h"
@@ -21,16 +21,10 @@ struct Own {
 // The arms asked for and those that they start from, in the order of the study.
 std::vector<std::string> with_starts(const Study& study, const std::vector<std::string>& asked,
                                      bool from_checkpoint) {
-  std::set<std::string> wanted(asked.begin(), asked.end());
-  for (auto recipe = study.recipes.rbegin(); recipe != study.recipes.rend(); ++recipe) {
-    if (!wanted.contains(recipe->arm)) continue;
-    if (!recipe->start.empty()) wanted.insert(recipe->start);
-    if (from_checkpoint && recipe->method == Method::full_rank) wanted.insert("dense-adam");
-  }
-  std::vector<std::string> arms;
-  for (const Recipe& recipe : study.recipes)
-    if (wanted.contains(recipe.arm)) arms.push_back(recipe.arm);
-  return arms;
+  return experiment::with_needed(study.recipes, asked, [&](const Recipe& recipe) {
+    const bool begins_dense = from_checkpoint && recipe.method == Method::full_rank;
+    return std::vector<std::string>{recipe.start, begins_dense ? "dense-adam" : ""};
+  });
 }
 
 Json config_json(const experiment::Options& options, const Own& own) {

@@ -2,7 +2,7 @@
 // the upper end of what they tried. Hoyer-square has 2 Hoyer times Hoyer's gradient, and gets a tenth of its strengths.
 #include "papers/svd_training/recipes.h"
 
-#include <algorithm>
+#include "papers/experiment/recipes.h"
 
 namespace tenon::svd_training {
 namespace {
@@ -92,7 +92,7 @@ Recipe filter_recipe(const char* arm, const char* label, FilterNorm filters) {
 
 Recipe variant_of(const std::vector<Recipe>& all, const std::string& arm, const std::string& name,
                   Method method) {
-  Recipe recipe = *std::find_if(all.begin(), all.end(), [&](const Recipe& r) { return r.arm == arm; });
+  Recipe recipe = experiment::recipe_called(all, arm);
   recipe.arm = name;
   recipe.method = method;
   return recipe;
@@ -199,18 +199,14 @@ Task conv_task(const experiment::Options& options) {
 
 }  // namespace
 
-const Recipe& Study::recipe(std::string_view arm) const {
-  for (const Recipe& r : recipes)
-    if (r.arm == arm) return r;
-  fail(name, ": no arm is called '", arm, "'");
-}
+const Recipe& Study::recipe(std::string_view arm) const { return experiment::recipe_called(recipes, arm); }
 
 experiment::ExperimentSpec Study::spec() const {
   experiment::ExperimentSpec out;
   out.name = name;
   out.description = description;
   out.datasets = datasets;
-  for (const Recipe& r : recipes) out.arms.push_back(r.arm);
+  out.arms = experiment::arms_of(recipes);
   out.default_arms = default_arms;
   return out;
 }

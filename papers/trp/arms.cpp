@@ -7,7 +7,7 @@
 
 #include "nn/compress/filters.h"
 #include "nn/norm.h"
-#include "papers/experiment/training.h"
+#include "papers/experiment/pair.h"
 
 namespace tenon::trp {
 namespace {
@@ -39,15 +39,18 @@ Ranks dealt_to_others(const Ranks& ranks, const Candidates& candidates, int64_t 
   return out;
 }
 
+int64_t total_epochs(const Recipe& recipe, const Schedule& schedule) {
+  const bool trains =
+      recipe.method == Method::dense || recipe.method == Method::trp || recipe.method == Method::scratch;
+  const auto points = std::max<int64_t>(1, static_cast<int64_t>(recipe.speed_ups.size()));
+  return trains ? schedule.epochs : points * schedule.finetune_epochs;
+}
+
 // The stages of one pair, and what they leave.
-class Pair {
+class Pair : public experiment::Pair<Plan, Recipe> {
  public:
   Pair(const Plan& plan, const Recipe& recipe, experiment::ArmRun& arm)
-      : plan_(plan),
-        recipe_(recipe),
-        arm_(arm),
-        runner_(*plan.problem, arm, total_epochs(), *plan.out, plan.memory),
-        result_(Json::object()) {}
+      : experiment::Pair<Plan, Recipe>(plan, recipe, arm, total_epochs(recipe, plan.schedule)) {}
 
   Json run() {
     switch (recipe_.method) {
@@ -71,16 +74,7 @@ class Pair {
   }
 
  private:
-  int64_t total_epochs() const {
-    const bool trains =
-        recipe_.method == Method::dense || recipe_.method == Method::trp || recipe_.method == Method::scratch;
-    const auto points = std::max<int64_t>(1, static_cast<int64_t>(recipe_.speed_ups.size()));
-    return trains ? plan_.schedule.epochs : points * plan_.schedule.finetune_epochs;
-  }
-
   const Shape& image() const { return plan_.problem->image; }
-
-  Json accuracies(Module& net) const { return experiment::accuracies(net, *plan_.problem); }
 
   Stage stage(const std::string& name, int64_t epochs, experiment::LearningRate lr) const {
     const Schedule& s = plan_.schedule;
@@ -223,12 +217,6 @@ class Pair {
     point["ranks"] = ranks_json(ranks);
     result_["points"].push_back(std::move(point));
   }
-
-  const Plan& plan_;
-  const Recipe& recipe_;
-  experiment::ArmRun& arm_;
-  experiment::StageRunner runner_;
-  Json result_;
 };
 
 }  // namespace
@@ -274,8 +262,7 @@ std::shared_ptr<Sequential> point_network(const Plan& plan, const Recipe& recipe
 }
 
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed) {
-  experiment::ArmRun arm = plan.folder->arm(recipe.arm, seed);
-  return arm.once([&] { return Pair(plan, recipe, arm).run(); });
+  return experiment::run_pair<Pair>(plan, recipe, seed);
 }
 
 }  // namespace tenon::trp

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "papers/experiment/recipes.h"
+
 namespace tenon::trp {
 namespace {
 
@@ -121,23 +123,13 @@ const std::vector<Recipe>& recipes(Row row) {
 }
 
 const Recipe& recipe_of(Row row, std::string_view arm) {
-  for (const Recipe& recipe : recipes(row))
-    if (recipe.arm == arm) return recipe;
-  fail("trp: no arm is called '", arm, "'");
+  return experiment::recipe_called(recipes(row), arm);
 }
 
 std::vector<std::string> with_needed(Row row, const std::vector<std::string>& arms) {
-  std::vector<std::string> wanted = arms;
-  for (size_t i = 0; i < wanted.size(); ++i) {  // grows as it goes
-    const Recipe& recipe = recipe_of(row, wanted[i]);
-    for (const std::string& needed : {recipe.start, recipe.like})
-      if (!needed.empty() && std::find(wanted.begin(), wanted.end(), needed) == wanted.end())
-        wanted.push_back(needed);
-  }
-  std::vector<std::string> out;
-  for (const Recipe& recipe : recipes(row))
-    if (std::find(wanted.begin(), wanted.end(), recipe.arm) != wanted.end()) out.push_back(recipe.arm);
-  return out;
+  return experiment::with_needed(recipes(row), arms, [](const Recipe& recipe) {
+    return std::vector{recipe.start, recipe.like};
+  });
 }
 
 Schedule schedule_of(experiment::Scale scale) {
@@ -161,7 +153,7 @@ Schedule with_epochs(Schedule schedule, int64_t epochs) {
 experiment::ExperimentSpec experiment_spec(Row row) {
   experiment::ExperimentSpec spec;
   spec.datasets = {"fashion_mnist", "cifar10"};
-  for (const Recipe& recipe : recipes(row)) spec.arms.push_back(recipe.arm);
+  spec.arms = experiment::arms_of(recipes(row));
   if (row == Row::workshop) {
     spec.name = "trp_workshop";
     spec.description =

@@ -7,7 +7,6 @@
 #include <sstream>
 
 #include "core/ops/elementwise.h"
-#include "core/parallel.h"
 #include "papers/autogrow/published.h"
 #include "papers/autogrow/report.h"
 #include "tests/papers/killed_run.h"
@@ -42,14 +41,11 @@ const std::vector<std::string> kArms = {
     "morphism-adam", "plain-p-gau", "bottleneck4-p-gau"};
 
 void run_in(const std::filesystem::path& path, int threads) {
-  const int before = num_threads();
-  set_num_threads(threads);
-  std::ostringstream progress;
-  experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
-  const experiment::ImageProblem problem = made_up_problem();
-  const Plan plan = small_plan(problem, folder, progress);
-  for (const std::string& arm : with_needed(kArms)) run_arm(plan, recipe_of(arm), 1);
-  set_num_threads(before);
+  test::train_in(path, threads, [](experiment::RunFolder& folder, std::ostream& progress) {
+    const experiment::ImageProblem problem = made_up_problem();
+    const Plan plan = small_plan(problem, folder, progress);
+    for (const std::string& arm : with_needed(kArms)) run_arm(plan, recipe_of(arm), 1);
+  });
 }
 
 }  // namespace

@@ -5,63 +5,34 @@
 #include <cmath>
 #include <sstream>
 
-#include "core/parallel.h"
 #include "core/random.h"
-#include "data/datasets.h"
 #include "nn/checkpoint.h"
 #include "papers/deephoyer/judgement.h"
 #include "papers/deephoyer/training.h"
 #include "tests/papers/killed_run.h"
+#include "tests/papers/made_up_problem.h"
+#include "tests/papers/verdicts.h"
 #include "tests/temporary_folder.h"
 
 namespace tenon::deephoyer {
 namespace {
 
-// Ten patterns with noise: enough to be learned, never reported.
-Dataset patterns(int64_t count, uint64_t stream) {
-  Generator shapes(5, 1), noise(5, 100 + stream);
-  const std::vector<uint8_t> base = random_integers({10, 28, 28}, shapes, 0, 128, uint8).to_vector<uint8_t>();
-  const std::vector<uint8_t> grain =
-      random_integers({count, 28, 28}, noise, 0, 128, uint8).to_vector<uint8_t>();
-  Dataset set;
-  set.images = Tensor::empty({count, 1, 28, 28}, uint8);
-  set.labels = random_integers({count}, noise, 0, 10);
-  const std::vector<int64_t> labels = set.labels.to_vector<int64_t>();
-  auto* pixels = set.images.data<uint8_t>();
-  for (size_t i = 0; i < grain.size(); ++i)
-    pixels[i] = static_cast<uint8_t>(grain[i] + base[static_cast<size_t>(labels[i / 784]) * 784 + i % 784]);
-  return set;
-}
-
-experiment::Labelled labelled(const Dataset& set) {
-  experiment::Labelled out{Tensor::empty(set.images.shape()), set.labels};
-  bytes_to_unit(set.images.data<uint8_t>(), set.images.numel(), out.images.data<float>());
-  return out;
-}
-
 experiment::ImageProblem made_up_problem() {
-  const Dataset train = patterns(1000, 1);
-  experiment::ImageProblem problem;
-  problem.name = problem.description = "made-up patterns";
-  problem.source = std::make_shared<TensorSource>(train.images, train.labels);
-  for (int64_t i = 0; i < 1000; ++i) problem.train.push_back(i);
-  problem.validation = labelled(patterns(200, 2));
-  problem.test = labelled(patterns(200, 3));
-  return problem;
+  Generator shapes(5, 1);
+  const Tensor base = random_uniform({10, 1, 28, 28}, shapes);
+  return test::image_problem("made-up patterns", 10, test::noisy_copies(base, 1000, 1),
+                             test::noisy_copies(base, 200, 2), test::noisy_copies(base, 200, 3));
 }
 
 const char* const kArms[] = {"dense", "hs-2e-4", "l0-0.1"};
 
 // Runs the arms in `folder` at smoke scale; goes on with what is there.
 void run_in(const std::filesystem::path& path, int threads) {
-  const int before = num_threads();
-  set_num_threads(threads);
-  std::ostringstream progress;
-  experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
-  const experiment::ImageProblem problem = made_up_problem();
-  const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress, Device::cpu()};
-  for (const char* arm : kArms) run_arm(plan, recipe_of(arm), 1);
-  set_num_threads(before);
+  test::train_in(path, threads, [](experiment::RunFolder& folder, std::ostream& progress) {
+    const experiment::ImageProblem problem = made_up_problem();
+    const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress, Device::cpu()};
+    for (const char* arm : kArms) run_arm(plan, recipe_of(arm), 1);
+  });
 }
 
 }  // namespace
@@ -147,12 +118,6 @@ PointFacts point_of(const char* arm, int64_t seed, double point, double test, do
   return f;
 }
 
-const experiment::Claim& claim_of(const std::vector<experiment::Claim>& claims, const std::string& id) {
-  for (const experiment::Claim& claim : claims)
-    if (claim.id == id) return claim;
-  fail("no claim ", id);
-}
-
 }  // namespace
 
 TEST_CASE("deephoyer: claims are judged at the point that validation accuracy chooses") {
@@ -167,19 +132,19 @@ TEST_CASE("deephoyer: claims are judged at the point that validation accuracy ch
   options.data = "mnist";
   options.seeds = 3;
   const auto claims = claims_of(facts, options);
-  using experiment::judge;
   using experiment::Verdict;
-  CHECK(judge(claim_of(claims, "1a")).verdict == Verdict::kFails);  // 97.8 < 97.9
-  CHECK(judge(claim_of(claims, "1b")).verdict == Verdict::kHolds);  // 97.9 at 1.5 %
-  CHECK(judge(claim_of(claims, "2a")).verdict == Verdict::kNotRun);
-  CHECK(judge(claim_of(claims, "3")).verdict == Verdict::kHolds);
-  CHECK(judge(claim_of(claims, "4")).verdict == Verdict::kHolds);
-  CHECK(judge(claim_of(claims, "6a")).verdict == Verdict::kNotRun);
-  CHECK(judge(claim_of(claims, "8b")).verdict == Verdict::kHolds);
+  using test::verdict_of;
+  CHECK(verdict_of(claims, "1a") == Verdict::kFails);  // 97.8 < 97.9
+  CHECK(verdict_of(claims, "1b") == Verdict::kHolds);  // 97.9 at 1.5 %
+  CHECK(verdict_of(claims, "2a") == Verdict::kNotRun);
+  CHECK(verdict_of(claims, "3") == Verdict::kHolds);
+  CHECK(verdict_of(claims, "4") == Verdict::kHolds);
+  CHECK(verdict_of(claims, "6a") == Verdict::kNotRun);
+  CHECK(verdict_of(claims, "8b") == Verdict::kHolds);
   facts.points[1].sparse.batch_128.sparse_ms = 1;  // one seed: no faster than dense
-  CHECK(judge(claim_of(claims_of(facts, options), "8b")).verdict == Verdict::kFails);
+  CHECK(verdict_of(claims_of(facts, options), "8b") == Verdict::kFails);
   for (PointFacts& f : facts.points) f.nonzero = 2600;
-  CHECK(judge(claim_of(claims_of(facts, options), "8b")).verdict == Verdict::kNotRun);
+  CHECK(verdict_of(claims_of(facts, options), "8b") == Verdict::kNotRun);
 }
 
 TEST_CASE("deephoyer: MNIST's bars are not judged on other data, nor at smoke scale, nor on fewer seeds") {
@@ -187,15 +152,15 @@ TEST_CASE("deephoyer: MNIST's bars are not judged on other data, nor at smoke sc
   facts.points.push_back(point_of("hs-2e-4", 1, 0.03, 0.999, 0.999, 100));
   experiment::Options options;
   options.data = "fashion_mnist";
-  using experiment::judge;
   using experiment::Verdict;
-  CHECK(judge(claim_of(claims_of(facts, options), "1a")).verdict == Verdict::kNotJudged);
+  using test::verdict_of;
+  CHECK(verdict_of(claims_of(facts, options), "1a") == Verdict::kNotJudged);
   options.data = "mnist";
-  CHECK(judge(claim_of(claims_of(facts, options), "1a")).reason.find("3 seeds") != std::string::npos);
+  CHECK(test::judgement_of(claims_of(facts, options), "1a").reason.find("3 seeds") != std::string::npos);
   options.scale = experiment::Scale::kSmoke;
-  CHECK(judge(claim_of(claims_of(facts, options), "1a")).verdict == Verdict::kNotJudged);
+  CHECK(verdict_of(claims_of(facts, options), "1a") == Verdict::kNotJudged);
   options.scale = experiment::Scale::kPaper;  // the full schedule asks for one seed
-  CHECK(judge(claim_of(claims_of(facts, options), "1a")).verdict == Verdict::kHolds);
+  CHECK(verdict_of(claims_of(facts, options), "1a") == Verdict::kHolds);
 }
 
 }  // namespace tenon::deephoyer

@@ -6,8 +6,6 @@
 #include <sstream>
 
 #include "core/ops/elementwise.h"
-#include "core/ops/reduce.h"
-#include "core/parallel.h"
 #include "core/random.h"
 #include "nn/compress/accounting.h"
 #include "nn/conv.h"
@@ -15,6 +13,8 @@
 #include "papers/deephoyer/shapes.h"
 #include "papers/deephoyer/training.h"
 #include "tests/papers/killed_run.h"
+#include "tests/papers/made_up_problem.h"
+#include "tests/papers/verdicts.h"
 #include "tests/seed.h"
 #include "tests/temporary_folder.h"
 
@@ -28,36 +28,20 @@ experiment::ImageProblem made_up_problem() {
     const Tensor labels = random_integers({count}, g, 0, 10);
     const Tensor shade = affine(labels.to(float32), 20, 20).reshape({count, 1, 1, 1});
     const Tensor grain = random_uniform({count, 1, 14, 14}, g, 0, 50);
-    return std::pair(add(grain, shade).to(uint8), labels);
+    return experiment::Labelled{affine(add(grain, shade), 1.0 / 255, 0), labels};
   };
-  const auto labelled = [&](uint64_t stream) {
-    const auto [images, labels] = draw(60, stream);
-    return experiment::Labelled{affine(images.to(float32), 1.0 / 255, 0), labels};
-  };
-  const auto [images, labels] = draw(200, 1);
-  experiment::ImageProblem problem;
-  problem.name = problem.description = "made-up shades";
-  problem.classes = 10;
-  problem.image = {1, 14, 14};
-  problem.source = std::make_shared<TensorSource>(images, labels);
-  for (int64_t i = 0; i < 200; ++i) problem.train.push_back(i);
-  problem.validation = labelled(2);
-  problem.test = labelled(3);
-  return problem;
+  return test::image_problem("made-up shades", 10, draw(200, 1), draw(60, 2), draw(60, 3));
 }
 
 const char* const kArms[] = {"resnet8-dense", "resnet8-none", "resnet8-group-hs-8e-3",
                              "resnet8-group-lasso-4e-3"};
 
 void run_in(const std::filesystem::path& path, int threads) {
-  const int before = num_threads();
-  set_num_threads(threads);
-  std::ostringstream progress;
-  experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
-  const experiment::ImageProblem problem = made_up_problem();
-  const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress, Device::cpu()};
-  for (const char* arm : kArms) run_arm(plan, recipe_of(arm), 1);
-  set_num_threads(before);
+  test::train_in(path, threads, [](experiment::RunFolder& folder, std::ostream& progress) {
+    const experiment::ImageProblem problem = made_up_problem();
+    const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress, Device::cpu()};
+    for (const char* arm : kArms) run_arm(plan, recipe_of(arm), 1);
+  });
 }
 
 int64_t weights_below(const Account& sizes, const std::string& prefix) {
@@ -229,9 +213,7 @@ TEST_CASE("deephoyer: facts, tables and claims of a structural run") {
   const auto verdict = [&](const std::string& id, const std::string& data) {
     experiment::Options options;
     options.data = data;
-    for (const experiment::Claim& claim : claims_of(facts, options, Family::large))
-      if (claim.id == id) return experiment::judge(claim).verdict;
-    fail("no claim ", id);
+    return test::verdict_of(claims_of(facts, options, Family::large), id);
   };
   for (const char* id : {"7a", "7b", "7c", "8a", "4"}) {
     CAPTURE(id);

@@ -1,10 +1,7 @@
 // Joint Pruning's arms end to end on made-up images: a killed run goes on to the same bits, and how claims are judged.
 #include <doctest/doctest.h>
 
-#include <sstream>
-
 #include "core/ops/elementwise.h"
-#include "core/parallel.h"
 #include "papers/joint_pruning/judgement.h"
 #include "papers/joint_pruning/latency.h"
 #include "tests/papers/killed_run.h"
@@ -27,14 +24,11 @@ const char* const kArms[] = {"dense",          "wp",           "jp-12-24",  "jp-
                              "reversed-12-24", "random-12-24", "l1a-12-24", "v2-12-24", "static-12-24"};
 
 void run_in(const std::filesystem::path& path, int threads) {
-  const int before = num_threads();
-  set_num_threads(threads);
-  std::ostringstream progress;
-  experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
-  const experiment::ImageProblem problem = made_up_problem();
-  const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress};
-  for (const char* arm : kArms) run_arm(plan, recipe_of(arm), 1);
-  set_num_threads(before);
+  test::train_in(path, threads, [](experiment::RunFolder& folder, std::ostream& progress) {
+    const experiment::ImageProblem problem = made_up_problem();
+    const Plan plan{&problem, &folder, experiment::Scale::kSmoke, &progress};
+    for (const char* arm : kArms) run_arm(plan, recipe_of(arm), 1);
+  });
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "core/parallel.h"
 #include "tests/temporary_folder.h"
 
 namespace tenon::test {
@@ -51,6 +52,16 @@ std::string text_of(const std::filesystem::path& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+void train_in(const std::filesystem::path& folder, int threads,
+              const std::function<void(experiment::RunFolder& run, std::ostream& progress)>& train) {
+  const int before = num_threads();
+  set_num_threads(threads);
+  std::ostringstream progress;
+  experiment::RunFolder run(folder, Json::object({{"data", "made up"}}), true);
+  train(run, progress);
+  set_num_threads(before);
 }
 
 void be_killed(const RunIn& run) {

@@ -4,14 +4,21 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
+
+#include "papers/experiment/run_folder.h"
 
 namespace tenon::test {
 
 /// Runs or goes on with a paper's arms in a folder, on so many threads.
 using RunIn = std::function<void(const std::filesystem::path& folder, int threads)>;
+
+/// A RunIn: opens the run in `folder`, or begins it, and lets `train` run its arms on so many threads. What is printed of their
+/// progress is dropped.
+void train_in(const std::filesystem::path& folder, int threads,
+              const std::function<void(experiment::RunFolder& run, std::ostream& progress)>& train);
 
 /// Compares a whole run with one whose process is killed with SIGKILL when its log has each of `lines` lines, and which is
 /// resumed each time: the logs, and all `files` files that the arms left but the checkpoints, must be the same bytes.

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <fstream>
 #include <numeric>
-#include <sstream>
 
 #include "autograd/ops/elementwise.h"
 #include "core/error.h"
@@ -64,16 +63,13 @@ Problem made_up_problem() {
 
 // Two baselines and two predictors, at smoke scale.
 void run_in(const std::filesystem::path& path, int threads) {
-  const int before = num_threads();
-  set_num_threads(threads);
-  Problems problems;
-  problems.emplace(Benchmark::nasbench101, made_up_problem());
-  std::ostringstream out;
-  experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
-  const Plan plan{&problems, &folder, experiment::Scale::kSmoke, &out};
-  for (const char* arm : {"random", "evolution-noisy", "one-stage", "two-stage-noisy"})
-    run_arm(plan, recipe_of(arm), 7);
-  set_num_threads(before);
+  test::train_in(path, threads, [](experiment::RunFolder& folder, std::ostream& progress) {
+    Problems problems;
+    problems.emplace(Benchmark::nasbench101, made_up_problem());
+    const Plan plan{&problems, &folder, experiment::Scale::kSmoke, &progress};
+    for (const char* arm : {"random", "evolution-noisy", "one-stage", "two-stage-noisy"})
+      run_arm(plan, recipe_of(arm), 7);
+  });
 }
 
 }  // namespace

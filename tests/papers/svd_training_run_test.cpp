@@ -5,11 +5,11 @@
 #include <sstream>
 
 #include "core/ops/elementwise.h"
-#include "core/parallel.h"
 #include "papers/svd_training/judgement.h"
 #include "papers/svd_training/report.h"
 #include "tests/papers/killed_run.h"
 #include "tests/papers/made_up_problem.h"
+#include "tests/papers/verdicts.h"
 #include "tests/temporary_folder.h"
 
 namespace tenon::svd_training {
@@ -43,14 +43,11 @@ const std::vector<std::string> kArms = {"dense-sgd",          "channel-full",   
 
 // Runs arms in `folder`; goes on with what is there.
 void run_arms(const std::filesystem::path& path, int threads, const std::vector<std::string>& arms) {
-  const int before = num_threads();
-  set_num_threads(threads);
-  std::ostringstream progress;
-  experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
-  const experiment::ImageProblem problem = made_up_problem();
-  const Plan plan = small_plan(problem, folder, progress);
-  for (const std::string& arm : arms) run_arm(plan, conv_study().recipe(arm), 1);
-  set_num_threads(before);
+  test::train_in(path, threads, [&](experiment::RunFolder& folder, std::ostream& progress) {
+    const experiment::ImageProblem problem = made_up_problem();
+    const Plan plan = small_plan(problem, folder, progress);
+    for (const std::string& arm : arms) run_arm(plan, conv_study().recipe(arm), 1);
+  });
 }
 void run_in(const std::filesystem::path& path, int threads) {
   run_arms(path, threads, {"channel-full", "channel-hoyer-0.1"});
@@ -140,16 +137,11 @@ ArmFacts arm_of(const char* arm, int64_t seed, double orthogonality, double raw_
   return f;
 }
 
-experiment::Verdict verdict_of(const std::vector<experiment::Claim>& claims, const std::string& id) {
-  for (const experiment::Claim& claim : claims)
-    if (claim.id == id) return experiment::judge(claim).verdict;
-  fail("no claim ", id);
-}
-
 }  // namespace
 
 TEST_CASE("svd training: claims are judged against the arms that they name, with the seeds that they need") {
   using experiment::Verdict;
+  using test::verdict_of;
   Facts facts;
   for (int64_t seed : {1, 2, 3})
     for (const char* arm : {"channel-none", "channel-hoyer-0.1", "channel-l1-0.1"}) {

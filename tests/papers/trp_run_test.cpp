@@ -6,38 +6,22 @@
 #include <sstream>
 
 #include "core/ops/elementwise.h"
-#include "core/ops/reduce.h"
-#include "core/parallel.h"
 #include "papers/trp/experiment.h"
 #include "papers/trp/judgement.h"
 #include "tests/papers/killed_run.h"
 #include "tests/papers/made_up_problem.h"
+#include "tests/papers/verdicts.h"
 #include "tests/temporary_folder.h"
 
 namespace tenon::trp {
 namespace {
 
-// Ten patterns with noise: enough to be learned, never reported.
-Tensor patterns(const Tensor& labels, uint64_t stream) {
-  Generator shapes(5, 1), noise(5, 100 + stream);
+// Ten patterns, `looked_at` of them held out and as many for testing.
+experiment::ImageProblem made_up_problem(int64_t train, int64_t looked_at = 40) {
+  Generator shapes(5, 1);
   const Tensor base = random_uniform({10, 1, 8, 8}, shapes);
-  std::vector<Tensor> images;
-  for (int64_t label : labels.to_vector<int64_t>())
-    images.push_back(
-        add(affine(base.select(0, label), 0.7, 0), random_uniform({1, 8, 8}, noise, 0, 0.3)).unsqueeze(0));
-  Tensor out = Tensor::empty({labels.numel(), 1, 8, 8});
-  for (size_t i = 0; i < images.size(); ++i) out.narrow(0, static_cast<int64_t>(i), 1).copy_(images[i]);
-  return out;
-}
-
-experiment::Labelled labelled(int64_t count, uint64_t stream) {
-  Generator g(6, stream);
-  const Tensor labels = random_integers({count}, g, 0, 10);
-  return {patterns(labels, stream), labels};
-}
-
-experiment::ImageProblem made_up_problem(int64_t train) {
-  return test::image_problem("made-up patterns", 10, labelled(train, 1), labelled(40, 2), labelled(40, 3));
+  return test::image_problem("made-up patterns", 10, test::noisy_copies(base, train, 1),
+                             test::noisy_copies(base, looked_at, 2), test::noisy_copies(base, looked_at, 3));
 }
 
 Plan small_plan(const experiment::ImageProblem& problem, experiment::RunFolder& folder, std::ostream& out) {
@@ -57,14 +41,11 @@ const char* const kArms[] = {"baseline", "trp-nu-spatial-0.1", "zhang", "filters
 
 // Runs the arms in `folder`; goes on with what is there.
 void run_in(const std::filesystem::path& path, int threads) {
-  const int before = num_threads();
-  set_num_threads(threads);
-  std::ostringstream progress;
-  experiment::RunFolder folder(path, Json::object({{"data", "made up"}}), true);
-  const experiment::ImageProblem problem = made_up_problem(100);
-  const Plan plan = small_plan(problem, folder, progress);
-  for (const char* arm : kArms) run_arm(plan, recipe_of(Row::ijcai, arm), 1);
-  set_num_threads(before);
+  test::train_in(path, threads, [](experiment::RunFolder& folder, std::ostream& progress) {
+    const experiment::ImageProblem problem = made_up_problem(100);
+    const Plan plan = small_plan(problem, folder, progress);
+    for (const char* arm : kArms) run_arm(plan, recipe_of(Row::ijcai, arm), 1);
+  });
 }
 
 }  // namespace
@@ -123,8 +104,7 @@ TEST_CASE("trp: on the CUDA device an arm takes the same course as on the host")
     return;
   }
   const test::TemporaryFolder temporary;
-  experiment::ImageProblem problem = made_up_problem(10);
-  problem.validation = problem.test = labelled(5, 2);  // the emulation is slow
+  const experiment::ImageProblem problem = made_up_problem(10, 5);  // the emulation is slow
   std::vector<double> losses[2];
   for (Device device : {Device::cpu(), Device::cuda()}) {
     std::ostringstream progress;
@@ -159,12 +139,6 @@ PointFacts point_of(const char* arm, const char* name, int64_t seed, double dens
   return f;
 }
 
-const experiment::Claim& claim_of(const std::vector<experiment::Claim>& claims, const std::string& id) {
-  for (const experiment::Claim& claim : claims)
-    if (claim.id == id) return claim;
-  fail("no claim ", id);
-}
-
 }  // namespace
 
 TEST_CASE("trp: claims compare a network as it was cut with a finetuned one, over the seeds that both have") {
@@ -187,9 +161,9 @@ TEST_CASE("trp: claims compare a network as it was cut with a finetuned one, ove
   experiment::Options options;
   options.data = "fashion_mnist";
   options.seeds = 3;
-  using experiment::judge;
   using experiment::Verdict;
-  auto verdict = [&](const char* id) { return judge(claim_of(claims_of(plan, facts, options), id)).verdict; };
+  using test::verdict_of;
+  auto verdict = [&](const char* id) { return verdict_of(claims_of(plan, facts, options), id); };
   CHECK(verdict("1a") == Verdict::kHolds);
   CHECK(verdict("1b") == Verdict::kHolds);
   CHECK(verdict("2 spatial 0.02") == Verdict::kHolds);  // 86.0 against 86.2 − 0.3
@@ -224,13 +198,13 @@ TEST_CASE("trp: a published row is judged on its own network, data and schedule 
   experiment::Options options;
   options.data = "cifar10";
   const char* id = "P resnet20 trp-spatial";
-  using experiment::judge;
   using experiment::Verdict;
-  CHECK(judge(claim_of(claims_of(plan, facts, options), id)).verdict == Verdict::kNotJudged);
+  using test::verdict_of;
+  CHECK(verdict_of(claims_of(plan, facts, options), id) == Verdict::kNotJudged);
   options.scale = experiment::Scale::kPaper;
-  CHECK(judge(claim_of(claims_of(plan, facts, options), id)).verdict == Verdict::kHolds);
+  CHECK(verdict_of(claims_of(plan, facts, options), id) == Verdict::kHolds);
   facts.points[0].macs = 500;  // 2x where 2.66x is published
-  CHECK(judge(claim_of(claims_of(plan, facts, options), id)).verdict == Verdict::kFails);
+  CHECK(verdict_of(claims_of(plan, facts, options), id) == Verdict::kFails);
 }
 
 TEST_CASE("trp: settings that are left open are chosen by data and scale") {
