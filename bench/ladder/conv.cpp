@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/harness.h"
+#include "core/cpu/conv.h"
 #include "core/error.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/matmul.h"
@@ -139,6 +140,19 @@ void check_same(const std::string& rung, const Tensor& y, const Tensor& expected
                 "' gives ", y.data<float>()[i], " at ", i, ", the first ", expected.data<float>()[i]);
 }
 
+// The shipped direct kernel, where filtering would take its place.
+Tensor directly(const Tensor& x, const Tensor& w) {
+  const int64_t channels = w.shape()[1], out = w.shape()[0], height = x.shape()[2], width = x.shape()[3];
+  const Tensor y = Tensor::empty({1, out, height, width});
+  ConvPlan plan;
+  plan.images = 1, plan.in_channels = channels, plan.out_channels = out, plan.direct = true;
+  plan.in[1] = plan.out[1] = height, plan.in[2] = plan.out[2] = width;
+  plan.kernel[1] = plan.kernel[2] = 3, plan.padding[1] = plan.padding[2] = 1;
+  plan.x = {channels * height * width, height * width, 1}, plan.y = {out * height * width, height * width, 1};
+  cpu::conv(plan, float32, y.raw(), x.raw(), w.raw(), nullptr, nullptr);
+  return y;
+}
+
 // The shipped kernel first: it is what the others are compared with.
 std::vector<Contestant> rungs(int64_t channels, int64_t extent) {
   Generator g(1);
@@ -154,11 +168,13 @@ std::vector<Contestant> rungs(int64_t channels, int64_t extent) {
                                  {"definition", rung(by_definition)},
                                  {"columns", rung(by_columns)},
                                  {"lanes", rung(output_by_output)},
-                                 {"tiles", rung(tile_by_tile)}};
+                                 {"tiles", rung(tile_by_tile)},
+                                 {"direct", [=] { directly(x, w); }}};
   by_definition(p, y.data<float>());
   const Tensor expected = y.clone();
   check_same("shipped", conv(x, w, {}, {.padding = {1}}), expected);
-  for (size_t i = 2; i < out.size(); ++i) {
+  check_same("direct", directly(x, w), expected);
+  for (size_t i = 2; i + 1 < out.size(); ++i) {
     y.fill_(0);
     out[i].run();
     check_same(out[i].name, y, expected);

@@ -1,9 +1,11 @@
-// Convolutions, group by group: the forward pass and the gradient of the input are direct convolutions
-// (conv_direct.cpp), the latter one for each phase of the stride.
+// Convolutions, group by group: the forward pass and the gradient of the input are convolutions of a view, the latter
+// one for each phase of the stride. Each is direct (conv_direct.cpp, conv_weight_gradient.cpp), or by minimal filtering
+// where this is faster (conv_winograd.cpp, conv_winograd_gradient.cpp).
 #include "core/cpu/conv.h"
 
 #include "core/cpu/conv_direct.h"
 #include "core/cpu/conv_weight_gradient.h"
+#include "core/cpu/conv_winograd.h"
 #include "core/parallel.h"
 
 namespace tenon::cpu {
@@ -43,6 +45,15 @@ PlacedView backward_view(const ConvPlan& plan, const int64_t (&phase)[3]) {
 }
 
 template <class T>
+void convolve(const ConvPlan& plan, const ConvView& view, const DirectChannels& channels, T* out, const T* in,
+              const T* w, const ConvFinish<T>& finish) {
+  if constexpr (std::is_same_v<T, float>)
+    if (!plan.direct && winograd_pays(view, channels))
+      return conv_winograd(view, channels, out, in, w, finish);
+  conv_direct(view, channels, out, in, w, finish);
+}
+
+template <class T>
 void forward(const ConvPlan& plan, T* y, const T* x, const T* weight, const T* bias, const T* residual) {
   const auto [view, extent] = forward_view(plan);
   const DirectChannels channels{plan.out_channels, plan.in_channels * plan.taps(), plan.taps(), extent};
@@ -50,8 +61,8 @@ void forward(const ConvPlan& plan, T* y, const T* x, const T* weight, const T* b
     const int64_t to = group * plan.out_channels * plan.y.channel;
     const ConvFinish<T> finish{bias == nullptr ? nullptr : bias + group * plan.out_channels,
                                residual == nullptr ? nullptr : residual + to, plan.relu};
-    conv_direct(view, channels, y + to, x + group * plan.in_channels * plan.x.channel,
-                weight + group * plan.weights() / plan.groups, finish);
+    convolve(plan, view, channels, y + to, x + group * plan.in_channels * plan.x.channel,
+             weight + group * plan.weights() / plan.groups, finish);
   });
 }
 
@@ -64,9 +75,9 @@ void backward_input(const ConvPlan& plan, T* gx, const T* g, const T* weight) {
     if (view.positions() == 0) continue;
     const DirectChannels channels{plan.in_channels, plan.taps(), plan.in_channels * plan.taps(), extent};
     for_each_group(plan, [&, &view = view](int64_t group) {
-      conv_direct(view, channels, gx + group * plan.in_channels * plan.x.channel,
-                  g + group * plan.out_channels * plan.y.channel,
-                  weight + group * plan.weights() / plan.groups, ConvFinish<T>());
+      convolve(plan, view, channels, gx + group * plan.in_channels * plan.x.channel,
+               g + group * plan.out_channels * plan.y.channel, weight + group * plan.weights() / plan.groups,
+               ConvFinish<T>());
     });
   }
 }
@@ -75,9 +86,13 @@ template <class T>
 void backward_weight(const ConvPlan& plan, T* gw, const T* g, const T* x) {
   const ConvView view = forward_view(plan).view;
   for_each_group(plan, [&](int64_t group) {
-    conv_weight_gradient(view, plan.out_channels, gw + group * plan.weights() / plan.groups,
-                         g + group * plan.out_channels * plan.y.channel,
-                         x + group * plan.in_channels * plan.x.channel);
+    T* const to = gw + group * plan.weights() / plan.groups;
+    const T* const from_g = g + group * plan.out_channels * plan.y.channel;
+    const T* const from_x = x + group * plan.in_channels * plan.x.channel;
+    if constexpr (std::is_same_v<T, float>)
+      if (!plan.direct && winograd_gradient_pays(view, plan.out_channels))
+        return conv_winograd_gradient(view, plan.out_channels, to, from_g, from_x);
+    conv_weight_gradient(view, plan.out_channels, to, from_g, from_x);
   });
 }
 

@@ -23,6 +23,8 @@ struct ConvPlan {
   int64_t stride[3] = {1, 1, 1}, padding[3] = {}, dilation[3] = {1, 1, 1};
   ImageSteps x, y;    ///< x: input or its gradient; y: output or its gradient
   bool relu = false;  ///< of what conv has summed
+  bool direct =
+      false;  ///< on the CPU: every product is formed, even where minimal filtering is faster (conv_winograd.h)
 
   int64_t positions() const { return out[0] * out[1] * out[2]; }
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
@@ -50,7 +52,8 @@ namespace cpu {
 /// Weights are dense row-major [groups * out_channels, in_channels, *kernel]. All extents are at least 1.
 /// `bias` and `residual` may be null; the latter lies as y does. Scratch, in float32: the weights once more, packed; for their gradient up to 16 sums of them, of
 /// 4 MiB together or one; and a thread some 200 KiB of packed input and sums, or the sums of 256 outputs if these are
-/// more.
+/// more. By minimal filtering, 16/9 of the weights (of their gradient, 8 MiB together or one); and a thread some 600 KiB,
+/// or, if these are more, the points of 64 tiles: 4 KiB for each channel in and out.
 void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias,
           const void* residual);
 void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void* g, const void* weight);

@@ -19,10 +19,10 @@
 #include <numeric>
 #include <utility>
 
+#include "core/cpu/conv_store.h"
 #include "core/cpu/conv_thin.h"
 #include "core/cpu/registers.h"
 #include "core/cpu/scratch.h"
-#include "core/cpu/transpose.h"
 #include "core/parallel.h"
 
 namespace tenon::cpu {
@@ -232,30 +232,8 @@ class Direct {
                     n = std::min(kLanes, channels_.count - k);
       T* from = sums + (v / 2 * 2 - first) * kLanes * at.positions() + v % 2 * kLanes;
       for (int64_t p = 0; p < at.planes; ++p, from += at.lines * at.width * step)
-        store_plane(at, at.plane + p, k, n, step, from, out);
+        store_plane(D(), view_, channels_.out_extent, at, at.plane + p, k, n, step, from, out);
       if (finish.residual != nullptr) add_residual(view_, channels_.out_extent, at, k, n, out, finish);
-    }
-  }
-
-  // n channels from k on of one plane.
-  void store_plane(const Strip& at, int64_t plane, int64_t k, int64_t n, int64_t step, const T* from,
-                   T* out) const {
-    const D d;
-    const ConvAxis &h = view_.axis[1], &w = view_.axis[2];
-    const bool whole = w.place_step == 1 && h.place_step == 1 && at.width == channels_.out_extent[2];
-    const int64_t lines = whole ? 1 : at.lines, width = whole ? at.lines * at.width : at.width;
-    const int64_t move = w.place_step * view_.out.position;
-    T* to = out + place_of(view_, channels_.out_extent, plane, at.line, at.from) + k * view_.out.channel;
-    for (int64_t l = 0; l < lines;
-         ++l, from += width * step, to += line_step_out(view_, channels_.out_extent)) {
-      if (move == 1) {
-        transpose(d, from, step, to, view_.out.channel, width, n);
-      } else if (view_.out.channel == 1) {
-        for (int64_t p = 0; p < width; ++p) copy_line(to + p * move, from + p * step, n);
-      } else {
-        for (int64_t i = 0; i < n; ++i)
-          for (int64_t p = 0; p < width; ++p) to[i * view_.out.channel + p * move] = from[p * step + i];
-      }
     }
   }
 

@@ -32,6 +32,7 @@ struct TileColumns<T>::Arguments {
   T* c;
   int64_t c_row;
   int64_t last;
+  bool add;  // to what C holds
 };
 
 namespace {
@@ -57,6 +58,13 @@ HWY_INLINE void run_tile(D d, const typename TileColumns<hn::TFromD<D>>::Argumen
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) acc[i][v] = hn::Zero(d);
+  if (t.add)
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        acc[i][v] = kPartial && v + 1 == kVectors ? hn::MaskedLoad(in_last, d, t.c + i * c_row + v * lanes)
+                                                  : hn::LoadU(d, t.c + i * c_row + v * lanes);
   for (int64_t l = 0; l < t.k; ++l, a += a_column, b += b_row) {
     hn::Vec<D> row[kVectors];
 #pragma GCC unroll 4
@@ -163,11 +171,11 @@ TileProduct<T>::TileProduct(int64_t m, int64_t n, int64_t k, Matrix<const T> a, 
 }
 
 template <class T>
-void TileProduct<T>::operator()(const T* a, const T* b, T* c, T* panel) const {
+void TileProduct<T>::operator()(const T* a, const T* b, T* c, T* panel, bool add) const {
   for (int kind = 0; kind < kinds_; ++kind) {
     const TileColumns<T>& columns = columns_[kind];
     for (int64_t p = 0; p < columns.panels; ++p) {
-      typename TileColumns<T>::Arguments t{k_, a, a_row_, a_column_, b, b_row_, c, c_row_, columns.last};
+      typename TileColumns<T>::Arguments t{k_, a, a_row_, a_column_, b, b_row_, c, c_row_, columns.last, add};
       if (copies_) {
         fill_panel(panel, columns.width, b, b_row_, b_column_, k_, columns.columns);
         t.b = panel, t.b_row = columns.width;

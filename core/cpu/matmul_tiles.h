@@ -18,7 +18,7 @@ struct TileColumns {
   Function taller_tile = nullptr, tile = nullptr;
 };
 
-/// C[m, n] = A[m, k] B[k, n] for matrices of one set of extents (at least 1) and strides, C row-major. Each
+/// C[m, n] = A[m, k] B[k, n], or C += A B, for matrices of one set of extents (at least 1) and strides, C row-major. Each
 /// element of C is one chain of fused multiply-adds in the order of k, whatever the extents. Runs on the
 /// calling thread.
 template <class T>
@@ -26,7 +26,7 @@ class TileProduct {
  public:
   /// The matrices' addresses are not used.
   TileProduct(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T> b, int64_t c_row);
-  void operator()(const T* a, const T* b, T* c, T* panel) const;
+  void operator()(const T* a, const T* b, T* c, T* panel, bool add = false) const;
   /// Elements of scratch that a call needs in `panel`.
   int64_t panel_elements() const { return copies_ ? k_ * columns_[0].width : 0; }
 
