@@ -5,7 +5,7 @@
 //   gw                        = G^T gu G
 //
 // with 16 / 36 (one axis: 4 / 6) of the multiply-adds of conv_weight_gradient.cpp. The products sum over tiles, a strip
-// of them at a time, onto what strips before it gave. Strips are cut into at most 16 parts, each summed in order into
+// of them at a time, onto what strips before it gave. Strips are cut into at most 16 parts of at least 4, each summed in order into
 // points of its own, and the parts are summed in order, in float64. With many weights there are fewer parts; threads
 // then share input channels.
 #include <algorithm>
@@ -20,7 +20,7 @@ namespace tenon::cpu {
 namespace winograd {
 namespace {
 
-constexpr int64_t kMaxParts = 16, kPartial = int64_t{1} << 21;
+constexpr int64_t kMaxParts = 16, kMinStrips = 4, kPartial = int64_t{1} << 20;
 
 // G^T u along one axis
 template <int kTaps, class At>
@@ -49,7 +49,8 @@ class Gradient {
 
   void run(float* gw, const float* g, const float* x) const {
     const int64_t strips = tiles_.strips().count(), vectors = (view_.channels + kLanes - 1) / kLanes;
-    const int64_t most = std::clamp<int64_t>(kPartial / (kPoints * point_), 1, kMaxParts);
+    const int64_t most =
+        std::clamp<int64_t>(std::min(kPartial / (kPoints * point_), strips / kMinStrips), 1, kMaxParts);
     const int64_t per_part = (strips + most - 1) / most, parts = (strips + per_part - 1) / per_part;
     const int64_t groups = std::clamp<int64_t>(8 / parts, 1, vectors),
                   per_group = (vectors + groups - 1) / groups * kLanes;
