@@ -1,8 +1,10 @@
 // Convolutions, group by group: the forward pass and the gradient of the input are convolutions of a view, the latter
 // one for each phase of the stride. Each is direct (conv_direct.cpp, conv_weight_gradient.cpp), or by minimal filtering
-// where this is faster (conv_winograd.cpp, conv_winograd_gradient.cpp).
+// where this is faster (conv_winograd.cpp, conv_winograd_gradient.cpp). With a channel a group there is nothing to sum over
+// channels (conv_depthwise.cpp).
 #include "core/cpu/conv.h"
 
+#include "core/cpu/conv_depthwise.h"
 #include "core/cpu/conv_direct.h"
 #include "core/cpu/conv_weight_gradient.h"
 #include "core/cpu/conv_winograd.h"
@@ -55,7 +57,12 @@ void convolve(const ConvPlan& plan, const ConvView& view, const DirectChannels& 
 
 template <class T>
 void forward(const ConvPlan& plan, T* y, const T* x, const T* weight, const T* bias, const T* residual) {
-  const auto [view, extent] = forward_view(plan);
+  auto [view, extent] = forward_view(plan);
+  if (plan.groups > 1 && plan.in_channels == 1 && is_depthwise(view)) {
+    view.channels = plan.groups;
+    return conv_depthwise(view, plan.out_channels, plan.taps(), extent, y, x, weight,
+                          ConvFinish<T>{bias, residual, plan.relu});
+  }
   const DirectChannels channels{plan.out_channels, plan.in_channels * plan.taps(), plan.taps(), extent};
   for_each_group(plan, [&, &view = view](int64_t group) {
     const int64_t to = group * plan.out_channels * plan.y.channel;
@@ -70,9 +77,14 @@ template <class T>
 void backward_input(const ConvPlan& plan, T* gx, const T* g, const T* weight) {
   const int64_t phases = plan.stride[0] * plan.stride[1] * plan.stride[2];
   for (int64_t i = 0; i < phases; ++i) {
-    const auto [view, extent] = backward_view(
+    auto [view, extent] = backward_view(
         plan, {i / plan.stride[2] / plan.stride[1], i / plan.stride[2] % plan.stride[1], i % plan.stride[2]});
     if (view.positions() == 0) continue;
+    if (plan.groups > 1 && plan.in_channels == 1 && plan.out_channels == 1 && is_depthwise(view)) {
+      view.channels = plan.groups;
+      conv_depthwise(view, 1, plan.taps(), extent, gx, g, weight, ConvFinish<T>());
+      continue;
+    }
     const DirectChannels channels{plan.in_channels, plan.taps(), plan.in_channels * plan.taps(), extent};
     for_each_group(plan, [&, &view = view](int64_t group) {
       convolve(plan, view, channels, gx + group * plan.in_channels * plan.x.channel,

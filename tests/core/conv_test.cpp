@@ -68,6 +68,15 @@ ConvCase draw_filtering_case(Generator& generator) {
   return c;
 }
 
+// A channel a group.
+ConvCase draw_depthwise_case(Generator& generator) {
+  ConvCase c = draw_case(generator);
+  c.options.groups = 2 + static_cast<int64_t>(generator.next_uniform() * 20);
+  c.in_channels = c.options.groups;
+  c.out_channels = c.options.groups * (generator.next_uniform() < 0.7 ? 1 : 2);
+  return c;
+}
+
 // The three passes, against the definition.
 void check_bits(const ConvCase& c, Generator& generator) {
   INFO(c.label());
@@ -83,6 +92,13 @@ void check_bits(const ConvCase& c, Generator& generator) {
     gw[iw] += vg[iy] * vx[ix];
   });
   CHECK(conv(x, w, {}, c.options).to_vector<float>() == y);
+  const Tensor b = integers({c.out_channels}, generator);
+  Shape per_channel = Dims::filled(g.rank(), 1);
+  per_channel[1] = c.out_channels;
+  const Tensor finished = relu(add(add(conv(x, w, {}, c.options), b.reshape(per_channel)), g));
+  CHECK(conv(x, w, b, c.options, Epilogue::relu, g).to_vector<float>() == finished.to_vector<float>());
+  CHECK(conv(x, w, b, c.options, Epilogue::relu).to_vector<float>() ==
+        relu(conv(x, w, b, c.options)).to_vector<float>());
   CHECK(conv_backward_input(g, w, c.in, c.options).to_vector<float>() == gx);
   CHECK(conv_backward_weight(g, x, c.kernel, c.options).to_vector<float>() == gw);
 }
@@ -101,6 +117,11 @@ TEST_CASE("conv: integers, bit for bit") {
 TEST_CASE("conv: integers, bit for bit, where kernels have three taps") {
   Generator generator(test_seed(), 78);
   for (int round = 0; round < 30; ++round) check_bits(draw_filtering_case(generator), generator);
+}
+
+TEST_CASE("conv: integers, bit for bit, a channel a group") {
+  Generator generator(test_seed(), 80);
+  for (int round = 0; round < 40; ++round) check_bits(draw_depthwise_case(generator), generator);
 }
 
 // Of 60 draws the worst errors, beside the largest result: 0.5e-6, and 1.1e-6 of the weights' gradient, where the direct
