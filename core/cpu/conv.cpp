@@ -6,6 +6,7 @@
 
 #include "core/cpu/conv_depthwise.h"
 #include "core/cpu/conv_direct.h"
+#include "core/cpu/conv_spread.h"
 #include "core/cpu/conv_weight_gradient.h"
 #include "core/cpu/conv_winograd.h"
 #include "core/parallel.h"
@@ -75,6 +76,12 @@ void forward(const ConvPlan& plan, T* y, const T* x, const T* weight, const T* b
 
 template <class T>
 void backward_input(const ConvPlan& plan, T* gx, const T* g, const T* weight) {
+  if (!plan.direct && spread_pays(plan))
+    return for_each_group(plan, [&](int64_t group) {
+      conv_spread(plan, gx + group * plan.in_channels * plan.x.channel,
+                  g + group * plan.out_channels * plan.y.channel,
+                  weight + group * plan.weights() / plan.groups);
+    });
   const int64_t phases = plan.stride[0] * plan.stride[1] * plan.stride[2];
   for (int64_t i = 0; i < phases; ++i) {
     auto [view, extent] = backward_view(
