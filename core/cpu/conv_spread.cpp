@@ -81,12 +81,15 @@ void run(const ConvPlan& plan, T* gx, const T* g, const T* w) {
 bool spread_pays(const ConvPlan& plan) {
   if (plan.x.position != 1 || plan.y.position != 1 || plan.taps() == 1) return false;
   if (plan.stride[0] != 1 || plan.stride[1] != 1 || plan.stride[2] != 1) return false;
-  const auto vectors = [](int64_t n, int64_t lanes) { return static_cast<double>((n + lanes - 1) / lanes); };
+  const auto vectors = [](int64_t n, int64_t lanes) {
+    const int64_t count = (n + lanes - 1) / lanes;
+    return static_cast<double>(count);
+  };
   const double taps = static_cast<double>(plan.taps()),
                lines = static_cast<double>(plan.out[0] * plan.out[1]);
   const double channels = static_cast<double>(plan.in_channels);
-  const double direct =
-      taps * lines * static_cast<double>(plan.in[2]) * vectors(plan.in_channels, kLanes / 2) / 2 / 0.75;
+  const double halves = vectors(plan.in_channels, kLanes / 2);
+  const double direct = taps * lines * static_cast<double>(plan.in[2]) * halves / 2 / 0.75;
   const double products = channels * taps * vectors(plan.positions(), kLanes) / 0.9;
   const double line = plan.out[2] < kLanes / 2 ? 4.0 * static_cast<double>(plan.out[2] + 1)
                                                : 10 * vectors(plan.out[2], kLanes / 2);
