@@ -25,6 +25,7 @@ struct Strip {
   int64_t first;  // which row is row 0
   int64_t n, step, width;
   const T* x;
+  const T* next;     // the row that comes after a long one; x if there is none
   T* y;              // where the result goes, laid out as x; null if there is none
   T m[kWidth];       // largest number of each row
   double s[kWidth];  // sum of e^(x - m)
@@ -54,23 +55,37 @@ void exps(const T* x, const T* m, int64_t k, T* e) {
   for (int64_t l = 0; l < k; ++l) e[l] = math::exp(x[l] - m[kStep * l]);
 }
 
+// m and s of a long row. The sum is in float64, where a conversion costs as much as half an exponential: four
+// numbers are added before, which rounds twice. While the units compute, the memory fetches the next row.
+template <bool kStore, class T>
+void prepare_row(Strip<T>& strip) {
+  constexpr int64_t kBlock = 4 * kLanes, kLine = 64 / int64_t{sizeof(T)};
+  T scratch[kBlock];
+  const T m = row_max(strip.x, strip.n);  // a local, which no store into y can change
+  double lane[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kBlock <= strip.n; i += kBlock) {
+    for (int64_t l = 0; l < kBlock; l += kLine) __builtin_prefetch(strip.next + i + l);
+    T* e = kStore ? strip.y + i : scratch;
+    exps<0>(strip.x + i, &m, kBlock, e);
+    for (int64_t l = 0; l < kLanes; ++l)
+      lane[l] += static_cast<double>((e[l] + e[l + kLanes]) + (e[l + 2 * kLanes] + e[l + 3 * kLanes]));
+  }
+  for (; i < strip.n; i += kLanes) {
+    const int64_t k = std::min(kLanes, strip.n - i);
+    T* e = kStore ? strip.y + i : scratch;
+    exps<0>(strip.x + i, &m, k, e);
+    for (int64_t l = 0; l < k; ++l) lane[l] += static_cast<double>(e[l]);
+  }
+  strip.m[0] = m;
+  strip.s[0] = join_lanes(lane, [](double a, double b) { return a + b; });
+}
+
 // Finds m and s. With kStore the exponentials are left in y.
 template <bool kStore, class T>
 void prepare(Strip<T>& strip) {
+  if (strip.is_row()) return prepare_row<kStore>(strip);
   T scratch[kWidth];
-  if (strip.is_row()) {
-    const T m = row_max(strip.x, strip.n);  // a local, which no store into y can change
-    strip.m[0] = m;
-    double lane[kLanes] = {};
-    for (int64_t i = 0; i < strip.n; i += kLanes) {
-      const int64_t k = std::min(kLanes, strip.n - i);
-      T* e = kStore ? strip.y + i : scratch;
-      exps<0>(strip.x + i, &m, k, e);
-      for (int64_t l = 0; l < k; ++l) lane[l] += static_cast<double>(e[l]);
-    }
-    strip.s[0] = join_lanes(lane, [](double a, double b) { return a + b; });
-    return;
-  }
   column_max(strip.x, strip.n, strip.step, strip.width, strip.m);
   for (int64_t l = 0; l < strip.width; ++l) strip.s[l] = 0;
   for (int64_t i = 0; i < strip.n; ++i) {
@@ -109,7 +124,7 @@ void as_columns(int64_t first, int64_t rows, int64_t n, T* y, const T* x, F&& f)
   T in[kShort * kWidth], out[kShort * kWidth];
   for (int64_t l = 0; l < rows; ++l)
     for (int64_t i = 0; i < n; ++i) in[i * kWidth + l] = x[l * n + i];
-  Strip<T> strip{first, n, kWidth, rows, in, y ? out : nullptr, {}, {}};
+  Strip<T> strip{first, n, kWidth, rows, in, in, y ? out : nullptr, {}, {}};
   f(strip);
   if (y == nullptr) return;
   for (int64_t l = 0; l < rows; ++l)
@@ -139,6 +154,7 @@ void for_each_strip(const SoftmaxBlock& block, T* y, const T* x, F&& f) {
       strip.first = o * inner + column;
       strip.n = n, strip.step = inner, strip.width = std::min(kWidth, inner - column);
       strip.x = x + at, strip.y = in_y(at);
+      strip.next = inner == 1 && job + 1 < block.outer ? strip.x + n : strip.x;
       f(strip);
     }
   });
