@@ -5,16 +5,12 @@
 #include "bench/harness.h"
 #include "core/ops/lists.h"
 #include "core/ops/sparsity.h"
-#include "nn/activations.h"
-#include "nn/conv.h"
-#include "nn/linear.h"
 #include "nn/loss.h"
 #include "nn/models/lenet.h"
 #include "nn/models/mlp.h"
 #include "nn/models/resnet.h"
-#include "nn/norm.h"
+#include "nn/models/volume.h"
 #include "nn/optim.h"
-#include "nn/pool.h"
 
 namespace tenon::bench {
 namespace {
@@ -96,25 +92,6 @@ Case step_case(const char* name, Device device, double flops, double bytes, cons
             return beside_library(
                 device, [=] { trainer->step(); }, "libraries", kLibraries);
           }};
-}
-
-// Four stages of a 3 x 3 x 3 convolution, batch norm, ReLU and max pooling, 8 to 64 channels.
-std::shared_ptr<Sequential> make_volume_network(Generator& generator) {
-  auto net = std::make_shared<Sequential>();
-  int64_t inside = 1;
-  for (int64_t outside : {8, 16, 32, 64}) {
-    net->add(concat("conv", outside),
-             std::make_shared<Conv3d>(inside, outside, Dims{3}, ConvOptions{.padding = {1}}, Bias::no,
-                                      generator))
-        .add(concat("norm", outside), std::make_shared<BatchNorm3d>(outside))
-        .add(concat("relu", outside), std::make_shared<ReLU>())
-        .add(concat("pool", outside), std::make_shared<MaxPool3d>(PoolOptions{.kernel = {2}}));
-    inside = outside;
-  }
-  net->add("mean", std::make_shared<GlobalAvgPool>())
-      .add("flatten", std::make_shared<Flatten>())
-      .add("fc", std::make_shared<Linear>(64, 10, Bias::yes, generator));
-  return net;
 }
 
 std::vector<Case> network_cases(Device device) {

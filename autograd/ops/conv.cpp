@@ -34,8 +34,9 @@ Variable conv(const Variable& x, const Variable& weight, const Variable& bias, c
       {x, weight, bias, residual},
       [x = Saved(x), w = Saved(weight), options, with_relu](const Variable& g, Gradients& out) {
         const Variable p = with_relu ? relu_backward(g, Variable(out.output().value())) : g;
-        if (out.needed(0)) out.set(0, conv_backward_input(p, w(), spatial_extents(x().shape()), options));
+        // dw first: its scratch, up to megabytes, is gone before dx is there.
         if (out.needed(1)) out.set(1, conv_backward_weight(p, x(), spatial_extents(w().shape()), options));
+        if (out.needed(0)) out.set(0, conv_backward_input(p, w(), spatial_extents(x().shape()), options));
         if (out.needed(2)) out.set(2, sum_over_positions(p));
         if (out.needed(3)) out.set(3, p);
       },
