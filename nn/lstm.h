@@ -10,9 +10,6 @@
 
 namespace tenon {
 
-/// One step of one layer: lstm_cell of the gates `input_part` + W_hh h. `input_part` [N, 4 hidden] is W_ih x + b_ih + b_hh.
-LstmState lstm_step(const Variable& input_part, const LstmState& state, const Variable& weight_hh);
-
 /// A stack of LSTM layers over x [N, T, in]; forward returns the hidden states of the last layer, [N, T,
 /// hidden]. Parameters of layer l: `weight_ih_l` [4 hidden, in or hidden], `weight_hh_l` [4 hidden, hidden],
 /// `bias_ih_l`, `bias_hh_l` [4 hidden], l being the number; all U[-b, b) with b = 1 / sqrt(hidden) (PyTorch's

@@ -9,6 +9,7 @@
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
+#include "autograd/ops/view.h"
 #include "tests/seed.h"
 
 namespace tenon {
@@ -71,6 +72,44 @@ TEST_CASE("lstm: two layers against a plain loop, in one run and in two") {
   backward(sum(square(y)));
   for (const Variable& p : lstm.parameters()) CHECK(p.grad().defined());
   CHECK_THROWS_AS(lstm(Variable(Tensor::zeros({2, 5, 4}))), Error);
+}
+
+TEST_CASE("lstm: the gradient of the recurrent weight, put together at the end and step by step") {
+  Generator g(test_seed());
+  LSTM lstm(3, 4, 2, g);
+  lstm.to(float64);
+  const Variable x(random_normal({2, 5, 3}, g, 0, 1, float64), true);
+  const std::vector<Variable> parameters = lstm.parameters();
+  const auto loss = [&] { return sum(square(lstm(x))); };
+  const std::vector<Variable> at_end = gradients({loss()}, parameters);
+  const std::vector<Variable> by_step = gradients({loss()}, parameters, {}, {.create_graph = true});
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const auto a = at_end[i].value().to_vector<double>(), b = by_step[i].value().to_vector<double>();
+    for (size_t k = 0; k < a.size(); ++k) CHECK(a[k] == doctest::Approx(b[k]).epsilon(1e-12));
+    // Against a difference.
+    double& p = parameters[i].value().data<double>()[1];
+    const double before = p, h = 1e-5;
+    p = before + h;
+    const double above = loss().value().item();
+    p = before - h;
+    const double below = loss().value().item();
+    p = before;
+    CHECK(a[1] == doctest::Approx((above - below) / (2 * h)).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("lstm: a walk that ends within the sequence counts the steps that it reached") {
+  Generator g(test_seed());
+  LSTM lstm(3, 4, 1, g);
+  lstm.to(float64);
+  const Variable x(random_normal({2, 5, 3}, g, 0, 1, float64));
+  const Variable weight = lstm.named_parameters()[1].variable;
+  // From the third step's output alone: what comes after has no gradient, as if it were not there.
+  const Variable whole = gradients({sum(select(lstm(x), 1, 2))}, {weight})[0];
+  const Variable start =
+      gradients({sum(select(lstm(Variable(x.value().narrow(1, 0, 3))), 1, 2))}, {weight})[0];
+  const auto a = whole.value().to_vector<double>(), b = start.value().to_vector<double>();
+  for (size_t k = 0; k < a.size(); ++k) CHECK(a[k] == doctest::Approx(b[k]).epsilon(1e-12));
 }
 
 TEST_CASE("batch norm: running statistics follow, and evaluation uses them") {
