@@ -96,6 +96,15 @@ TEST_CASE("lstm: the gradient of the recurrent weight, put together at the end a
     p = before;
     CHECK(a[1] == doctest::Approx((above - below) / (2 * h)).epsilon(1e-6));
   }
+  if (!Device::has_cuda()) return;
+  lstm.to(Device::cuda());
+  const Variable y = lstm(Variable(x.value().to(Device::cuda())));
+  const std::vector<Variable> there = gradients({sum(square(y))}, lstm.parameters());
+  for (size_t i = 0; i < there.size(); ++i) {
+    const auto a = at_end[i].value().to_vector<double>(),
+               b = there[i].value().to(Device::cpu()).to_vector<double>();
+    for (size_t k = 0; k < a.size(); ++k) CHECK(a[k] == doctest::Approx(b[k]).epsilon(1e-10));
+  }
 }
 
 TEST_CASE("lstm: a walk that ends within the sequence counts the steps that it reached") {
