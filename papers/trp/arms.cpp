@@ -131,17 +131,25 @@ class Pair : public experiment::Pair<Plan, Recipe> {
       const Candidates candidates = candidates_of(*cut, recipe_.scheme, image(), plan_.strided);
       const Ranks ranks = candidates.by_rule(rule);
       candidates.decompose(*cut, ranks);
-      Json point = point_of(name, *cut);
+      Json point = cut_point(name, *cut);
       point["ranks"] = ranks_json(ranks);
-      estimate_statistics(*cut, plan_.problem->validation.images, plan_.schedule.batch);
-      point["estimated"] = accuracies(*cut);
       result_["points"].push_back(std::move(point));
     }
   }
 
-  // What is known of a network that was just cut.
+  // What is known of a smaller network before any finetuning.
   Json point_of(const std::string& name, Module& net) const {
     return Json::object({{"name", name}, {"macs", conv_macs(net, image())}, {"cut", accuracies(net)}});
+  }
+  // The same of one that was just cut, and what it would be with its norms' statistics estimated anew, which it is not left
+  // with.
+  Json cut_point(const std::string& name, Module& net) const {
+    Json point = point_of(name, net);
+    const State as_cut = clone_state(net.state());
+    estimate_statistics(net, plan_.problem->validation.images, plan_.schedule.batch);
+    point["estimated"] = accuracies(net);
+    net.load_state(as_cut);
+    return point;
   }
 
   // Each target in words, with the multiply-accumulates that it allows.
@@ -171,7 +179,7 @@ class Pair : public experiment::Pair<Plan, Recipe> {
                                 arm_.seed());
       if (!ranks) continue;
       candidates.decompose(*net, *ranks);
-      Json point = point_of(name, *net);
+      Json point = cut_point(name, *net);
       point["ranks"] = ranks_json(*ranks);
       finetune(*net, std::move(point));
     }
@@ -189,7 +197,7 @@ class Pair : public experiment::Pair<Plan, Recipe> {
       const std::optional<Filters> kept = filters_by_macs(*net, experiment::one_image(image()), macs);
       if (!kept) continue;
       keep_filters(*net, *kept);
-      Json point = point_of(name, *net);
+      Json point = cut_point(name, *net);
       finetune(*net, std::move(point));
     }
   }

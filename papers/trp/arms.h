@@ -34,9 +34,9 @@ std::vector<std::pair<std::string, RankRule>> final_rules(const Recipe& recipe);
 
 /// Trains the pair, or goes on with it, and returns what it measured (also in result.json): `dense` (accuracies of the
 /// dense network that is cut), `macs`, and for every point its `name`, the `ranks` (of what is decomposed), the
-/// `macs`, and accuracies `cut` (decomposed, nothing trained since), `estimated` (trp: and batch norms' statistics
-/// estimated anew) and `final` (after finetuning, where there is any). A finished pair is only read. Throws Interrupted, and
-/// Error if an arm that it needs was not run.
+/// `macs`, and accuracies `cut` (decomposed, nothing trained since), `estimated` (and batch norms' statistics estimated anew;
+/// of no network from scratch) and `final` (after finetuning, where there is any). A finished pair is only read. Throws
+/// Interrupted, and Error if an arm that it needs was not run.
 Json run_arm(const Plan& plan, const Recipe& recipe, int64_t seed);
 
 /// Fresh weights on the host.
