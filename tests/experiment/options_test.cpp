@@ -1,8 +1,9 @@
-// The shared command line: defaults, a paper's own options, and errors that name the option.
+// The shared command line: defaults, a paper's own options, errors that name the option; and what arms need before them.
 #include "papers/experiment/options.h"
 
 #include "core/error.h"
 #include "doctest/doctest.h"
+#include "papers/experiment/recipes.h"
 
 using namespace tenon;
 using namespace tenon::experiment;
@@ -128,4 +129,19 @@ TEST_CASE("options: a paper's own") {
   CHECK(file == "a/b");
   CHECK(outcome.options->seed == 4);
   CHECK_THROWS_AS(parser.add("seed", "taken", epochs), Error);
+}
+
+TEST_CASE("experiment: arms come with what they start from, in the order in which they run") {
+  struct Recipe {
+    std::string arm, start;
+  };
+  const std::vector<Recipe> recipes = {
+      {"dense", ""}, {"pruned", "dense"}, {"other", ""}, {"masked", "pruned"}};
+  const auto start = [](const Recipe& recipe) { return std::vector{recipe.start}; };
+  using Names = std::vector<std::string>;
+  CHECK(arms_of(recipes) == Names{"dense", "pruned", "other", "masked"});
+  CHECK(with_needed(recipes, {"masked"}, start) == Names{"dense", "pruned", "masked"});
+  CHECK(with_needed(recipes, {"other", "dense"}, start) == Names{"dense", "other"});
+  CHECK(recipe_called(recipes, "pruned").start == "dense");
+  CHECK_THROWS_WITH_AS(with_needed(recipes, {"mask"}, start), doctest::Contains("'mask'"), Error);
 }
