@@ -1,7 +1,6 @@
-// What every paper that trains on images has in common of an (arm, seed) pair while it runs. A paper's own class derives from
-// Pair and says which stages each of its methods has; its Plan has the members of this one:
-//
-//   const ImageProblem* problem;  RunFolder* folder;  std::ostream* out (progress);  Device device;  bool memory
+// An (arm, seed) pair while it runs, as every paper that trains on images has it. A paper derives a class of its own, which says
+// what stages each method has. Of the paper's Plan, what a run shares, these members are used: `problem` (const
+// ImageProblem*), `folder` (RunFolder*), `out` (std::ostream*, for progress) and `memory` (bool); of its Recipe `arm`.
 #pragma once
 
 #include "papers/experiment/training.h"
@@ -31,7 +30,8 @@ class Pair {
   Json result_ = Json::object();  ///< what is kept of it
 };
 
-/// What a pair comes to, also in its result.json: a finished one is only read. PairOfPaper(plan, recipe, arm) has `Json run()`.
+/// Runs PairOfPaper(plan, recipe, arm).run() and keeps the Json that it returns as the pair's result.json. A finished pair is
+/// only read.
 template <class PairOfPaper, class Plan, class Recipe>
 Json run_pair(const Plan& plan, const Recipe& recipe, int64_t seed) {
   ArmRun arm = plan.folder->arm(recipe.arm, seed);
