@@ -4,9 +4,8 @@
 //   m[point][plane, tile][k] = sum_t v[point][plane + t, tile][c] u[point][t][c][k],  u = G w G^T
 //   out                      = A^T m A
 //
-// The products are those of matmul_tiles.cpp, with 16 / 36 (one axis: 4 / 6) of the multiply-adds of the direct form.
-// The input's transform has 32 additions for a tile and 16 input channels beside 16 K multiply-adds of them, the
-// output's 24 for 16 output channels beside 16 C. Weights are transformed once a call.
+// The products are those of matmul_tiles.cpp, with 24 / 72 (one axis: 6 / 12) of the multiply-adds of the direct form.
+// Weights are transformed once a call.
 // docs/direct-convolution.md counts both forms, bench/NOTES.md has the sizes from which this one is faster.
 #include "core/cpu/conv_winograd.h"
 
@@ -21,9 +20,9 @@
 namespace tenon::cpu {
 namespace winograd {
 
-// In vector operations for a tile: multiply-adds of either form, the transforms beside them, and the tile's share of
-// what happens once a weight. Two factors are measured (Zen 4): the direct form reaches 0.8 of the peak, and a
-// transform, with its transposes, takes 8 operations a point.
+// In vector operations: multiply-adds of either form, the transforms beside them, and what happens once a weight. Two
+// factors are measured (Zen 4): the direct form reaches 0.8 of the peak, and a transform, with its transposes, takes 8
+// operations a point.
 bool pays(const ConvView& view, int64_t out_channels, double per_weight) {
   const auto is_three = [](const ConvAxis& axis) {
     return axis.taps == 3 && axis.stride == 1 && axis.reach() == 2 && axis.place_step == 1;
@@ -37,12 +36,18 @@ bool pays(const ConvView& view, int64_t out_channels, double per_weight) {
     const int64_t halves = (2 * n + kLanes - 1) / kLanes;
     return 0.5 * static_cast<double>(halves);
   };
-  const double in = vectors(view.channels), out = vectors(out_channels);
-  const double sums = static_cast<double>(d.taps * view.channels) * out;
-  const double points = (down ? 4 : 1) * (across ? 4 : 1), taps = (down ? 3 : 1) * (across ? 3 : 1);
-  const int outputs = (down ? 2 : 1) * (across ? 2 : 1);
-  const double tiles = static_cast<double>(view.images * view.positions()) / outputs;
-  return points * (sums + 8 * (in + out) + per_weight * sums / tiles) < outputs * taps * sums / 0.8;
+  const double transforms = 8 * (vectors(view.channels) + vectors(out_channels));
+  const double sums = static_cast<double>(d.taps * view.channels) * vectors(out_channels);
+  bool result = false;
+  with_tiles(view, [&](auto lines, auto columns) {
+    const int64_t of_plane = (h.out + lines() - 1) / lines() * ((w.out + columns() - 1) / columns());
+    const double tiles = static_cast<double>(view.planes() * of_plane);
+    const double direct =
+        static_cast<double>(view.images * view.positions() * taps_of(lines()) * taps_of(columns()));
+    const double points = points_of(lines()) * points_of(columns());
+    result = points * (tiles * (sums + transforms) + per_weight * sums) < direct * sums / 0.8;
+  });
+  return result;
 }
 
 namespace {
@@ -50,12 +55,13 @@ namespace {
 constexpr int64_t kBlock = 64;  // output channels whose weights follow each other
 constexpr int64_t kTasks = 8;   // below which output channels are shared among tasks too
 
-template <int kH, int kW>
+template <int kLines, int kColumns>
 class Convolution {
  public:
-  using Cut = Tiles<kH, kW>;
+  using Cut = Tiles<kLines, kColumns>;
   static constexpr int kDown = Cut::kDown, kAcross = Cut::kAcross, kPoints = Cut::kPoints;
-  static constexpr int kLines = Cut::kLines, kColumns = Cut::kColumns;
+  static constexpr int kH = taps_of(kLines), kW = taps_of(kColumns);
+  static constexpr float kScale = scale_of(kLines, kColumns);
 
   Convolution(const ConvView& view, const DirectChannels& channels)
       : view_(view),
@@ -125,8 +131,8 @@ class Convolution {
     const hn::ScalableTag<float> d;
     hn::Vec<decltype(d)> down[kDown][kW], u[kDown][kAcross];
     for (int b = 0; b < kW; ++b)
-      weight_points<kH>(&down[0][b], kW, [&](int a) { return hn::LoadU(d, taps[a][b]); });
-    for (int a = 0; a < kDown; ++a) weight_points<kW>(&u[a][0], 1, [&](int b) { return down[a][b]; });
+      weight_points<kLines>(&down[0][b], kW, [&](int a) { return hn::LoadU(d, taps[a][b]); });
+    for (int a = 0; a < kDown; ++a) weight_points<kColumns>(&u[a][0], 1, [&](int b) { return down[a][b]; });
     const auto used = hn::FirstN(d, static_cast<size_t>(n));
     for (int a = 0; a < kDown; ++a)
       for (int b = 0; b < kAcross; ++b, to += step) hn::BlendedStore(u[a][b], used, d, to);
@@ -155,7 +161,10 @@ class Convolution {
     for (int64_t i = 0; i < count; i += lanes) {
       const int64_t n = std::min(lanes, count - i);
       const auto used = hn::FirstN(d, static_cast<size_t>(n));
-      const auto bias = finish.bias == nullptr ? hn::Zero(d) : hn::MaskedLoad(used, d, finish.bias + k + i);
+      auto bias =
+          hn::Zero(d);  // times the scale: added before that is taken back, so whole numbers stay exact
+      if (finish.bias != nullptr)
+        bias = hn::Mul(hn::Set(d, kScale), hn::MaskedLoad(used, d, finish.bias + k + i));
       for (int64_t p = 0; p < at.planes; ++p) {
         outputs_of_plane(d, at, outputs, m + p * at.lines * at.width * count + i, count, bias,
                          finish.relu_alone(), sums);
@@ -172,18 +181,20 @@ class Convolution {
                                hn::Vec<D> bias, bool relu, float* sums) {
     constexpr int64_t lanes = hn::MaxLanes(d);
     const int64_t step = Cut::step_of(at.positions(), count);
+    const auto share = hn::Set(d, 1.0F / kScale);  // 24 k times 1 / 24, rounded, still rounds to k
     for (int64_t l = 0; l < at.lines; ++l)
       for (int64_t t = 0; t < at.width; ++t, m += count) {
         hn::Vec<D> down[kLines][kAcross], y[kLines][kColumns];
         for (int b = 0; b < kAcross; ++b)
-          tile_outputs<kH>(&down[0][b], kAcross,
-                           [&](int a) { return hn::LoadU(d, m + (a * kAcross + b) * step); });
-        for (int a = 0; a < kLines; ++a) tile_outputs<kW>(&y[a][0], 1, [&](int b) { return down[a][b]; });
+          tile_outputs<kLines>(&down[0][b], kAcross,
+                               [&](int a) { return hn::LoadU(d, m + (a * kAcross + b) * step); });
+        for (int a = 0; a < kLines; ++a)
+          tile_outputs<kColumns>(&y[a][0], 1, [&](int b) { return down[a][b]; });
         for (int a = 0; a < kLines; ++a)
           for (int b = 0; b < kColumns; ++b) {
             const int64_t line = kLines * l + a, column = kColumns * t + b;
             if (line >= outputs.lines || column >= outputs.width) continue;
-            auto sum = hn::Add(y[a][b], bias);
+            auto sum = hn::Mul(share, hn::Add(y[a][b], bias));
             if (relu) sum = hn::IfThenElse(hn::Lt(sum, hn::Zero(d)), hn::Zero(d), sum);
             hn::StoreU(sum, d, sums + (line * outputs.width + column) * lanes);
           }
@@ -206,8 +217,8 @@ bool winograd_pays(const ConvView& view, const DirectChannels& channels) {
 
 void conv_winograd(const ConvView& view, const DirectChannels& channels, float* out, const float* in,
                    const float* w, const ConvFinish<float>& finish) {
-  winograd::with_taps(view, [&](auto down, auto across) {
-    winograd::Convolution<down(), across()> convolution(view, channels);
+  winograd::with_tiles(view, [&](auto lines, auto columns) {
+    winograd::Convolution<lines(), columns()> convolution(view, channels);
     convolution.transform_weights(w);
     convolution.run(out, in, finish);
   });

@@ -1,22 +1,24 @@
 // Winograd's minimal filtering: its transforms, and the input of a convolution transformed, a strip at a time.
 //
-// Two neighbouring outputs of three taps take four multiplications instead of six (S. Winograd, 1980; for convolutions
-// Lavin and Gray, arXiv:1509.09308):
+// Neighbouring outputs of three taps share multiplications (S. Winograd, 1980; for convolutions Lavin and Gray,
+// arXiv:1509.09308): F(2, 3) has two outputs from four instead of six, F(4, 3) four outputs from six instead of twelve,
 //
-//   Y = A^T [ (G w) * (B^T d) ],  4 inputs d, 3 taps w, 2 outputs Y
+//   Y = A^T [ (G w) * (B^T d) ],  2 or 4 outputs Y, 3 taps w, 4 or 6 inputs d
 //
-//         1  0 -1  0         1   0   0
-//   B^T = 0  1  1  0     G = 1/2  1/2  1/2    A^T = 1 1  1  0
-//         0 -1  1  0         1/2 -1/2  1/2          0 1 -1 -1
-//         0  1  0 -1         0   0   1
+//         1  0 -1  0         1   0   0                              4  0 -5  0  1  0            6  0  0
+//   B^T = 0  1  1  0     G = 1/2  1/2  1/2    A^T = 1 1  1  0       0 -4 -4  1  1  0           -4 -4 -4             1 1  1 1  1 0
+//         0 -1  1  0         1/2 -1/2  1/2          0 1 -1 -1       0  4 -4 -1  1  0   24 G =  -4  4 -4     A^T =   0 1 -1 2 -2 0
+//         0  1  0 -1         0   0   1                              0 -2 -1  2  1  0            1  2  4             0 1  1 4  4 0
+//                                                                   0  2 -1 -2  1  0            1 -2  4             0 1 -1 8 -8 1
+//                                                                   0  4  0 -5  0  1            0  0 24
 //
-// along one axis; along both (3 x 3) a tile of 2 x 2 outputs takes 16 instead of 36. Larger tiles would save more and
-// round worse; with these, whole numbers stay exact, since nothing is divided but by 4.
+// A kernel of 3 x 3 takes F(2, 3) down the lines and F(4, 3) along them: 24 multiplications for a tile of 2 x 4 outputs, where
+// it took 72. One of three taps along one axis takes F(4, 3). F(4, 3) is multiplied by 24 where weights are transformed
+// and divided where outputs come out, so whole numbers stay exact; along both axes it would save a quarter more and round worse.
 //
 // Between the transforms stand sums over channels (for the gradient of the weights: over tiles), one a point, which are
-// products of matrices. Transforms have a channel in each lane of a vector: 32 additions for the 4 x 4 points of a tile.
-// Images come to that order, and back, by transposes of some four cycles a vector; so narrow images lose nothing, and
-// both orders of images in memory do.
+// products of matrices. Transforms have a channel in each lane of a vector. Images come to that order, and back, by transposes of
+// some four cycles a vector; so narrow images lose nothing, and both orders of images in memory do.
 #pragma once
 
 #include <hwy/highway.h>
@@ -34,14 +36,22 @@ inline constexpr int64_t kLanes = hn::MaxLanes(hn::ScalableTag<float>());
 /// the direct form? `per_weight` counts the operations of a point of a weight that happen once, not for each tile.
 bool pays(const ConvView& view, int64_t out_channels, double per_weight);
 
-/// Calls `f` with the taps of height and of width, as std::integral_constant: one of them may be 1.
+/// Outputs of a tile along an axis, the points that they are multiplied at, and the taps: 1, 1, 1 where nothing is shared.
+constexpr int points_of(int outputs) { return outputs == 1 ? 1 : outputs + 2; }
+constexpr int taps_of(int outputs) { return outputs == 1 ? 1 : 3; }
+
+/// What weight_points multiplies the points of a tile by, besides G.
+constexpr int scale_of(int lines, int columns) { return lines == 4 || columns == 4 ? 24 : 1; }
+
+/// Calls `f` with the outputs of a tile down the lines and along them, as std::integral_constant.
 template <class F>
-void with_taps(const ConvView& view, F&& f) {
+void with_tiles(const ConvView& view, F&& f) {
   using One = std::integral_constant<int, 1>;
-  using Three = std::integral_constant<int, 3>;
-  if (view.axis[1].taps == 1) return f(One(), Three());
-  if (view.axis[2].taps == 1) return f(Three(), One());
-  f(Three(), Three());
+  using Two = std::integral_constant<int, 2>;
+  using Four = std::integral_constant<int, 4>;
+  if (view.axis[1].taps == 1) return f(One(), Four());
+  if (view.axis[2].taps == 1) return f(Four(), One());
+  f(Two(), Four());
 }
 
 /// Calls `f(tag)` with the vectors that so many channels fill.
@@ -51,24 +61,41 @@ void with_lanes(int64_t channels, F&& f) {
   f(hn::ScalableTag<float>());
 }
 
-// The transforms along one axis, of vectors at(0), at(1), ... One tap is taken as it is.
+// The transforms along one axis, of vectors at(0), at(1), ... to vectors `step` apart.
 // [transforms]
 /// B^T d
-template <int kTaps, class V, class At>
+template <int kOutputs, class V, class At>
 HWY_INLINE void input_points(V* to, int step, const At& at) {
-  if constexpr (kTaps == 3) {
+  if constexpr (kOutputs == 4) {
+    const hn::DFromV<V> d;
+    const auto two = hn::Set(d, 2.0F), four = hn::Set(d, 4.0F), five = hn::Set(d, 5.0F);
+    const auto even = hn::NegMulAdd(four, at(2), at(4)), odd = hn::NegMulAdd(four, at(1), at(3));
+    const auto even2 = hn::Sub(at(4), at(2)), odd2 = hn::Mul(two, hn::Sub(at(3), at(1)));
+    to[0] = hn::MulAdd(four, at(0), hn::NegMulAdd(five, at(2), at(4)));
+    to[step] = hn::Add(even, odd), to[2 * step] = hn::Sub(even, odd);
+    to[3 * step] = hn::Add(even2, odd2), to[4 * step] = hn::Sub(even2, odd2);
+    to[5 * step] = hn::MulAdd(four, at(1), hn::NegMulAdd(five, at(3), at(5)));
+  } else if constexpr (kOutputs == 2) {
     to[0] = hn::Sub(at(0), at(2)), to[step] = hn::Add(at(1), at(2));
     to[2 * step] = hn::Sub(at(2), at(1)), to[3 * step] = hn::Sub(at(1), at(3));
   } else {
     to[0] = at(0);
   }
 }
-/// G w
-template <int kTaps, class V, class At>
+/// G w, for four outputs 24 G w
+template <int kOutputs, class V, class At>
 HWY_INLINE void weight_points(V* to, int step, const At& at) {
-  if constexpr (kTaps == 3) {
-    const auto half = hn::Set(hn::DFromV<V>(), 0.5F);
-    const auto ends = hn::Mul(half, hn::Add(at(0), at(2))), middle = hn::Mul(half, at(1));
+  const hn::DFromV<V> d;
+  const auto times = [&](float factor, V v) { return hn::Mul(hn::Set(d, factor), v); };
+  if constexpr (kOutputs == 4) {
+    const auto ends = times(4, hn::Add(at(0), at(2))), middle = times(4, at(1));
+    const auto ends2 = hn::Add(at(0), times(4, at(2))), middle2 = times(2, at(1));
+    to[0] = times(6, at(0));
+    to[step] = hn::Neg(hn::Add(ends, middle)), to[2 * step] = hn::Sub(middle, ends);
+    to[3 * step] = hn::Add(ends2, middle2), to[4 * step] = hn::Sub(ends2, middle2);
+    to[5 * step] = times(24, at(2));
+  } else if constexpr (kOutputs == 2) {
+    const auto ends = times(0.5F, hn::Add(at(0), at(2))), middle = times(0.5F, at(1));
     to[0] = at(0), to[step] = hn::Add(ends, middle);
     to[2 * step] = hn::Sub(ends, middle), to[3 * step] = at(2);
   } else {
@@ -76,9 +103,16 @@ HWY_INLINE void weight_points(V* to, int step, const At& at) {
   }
 }
 /// A^T m
-template <int kTaps, class V, class At>
+template <int kOutputs, class V, class At>
 HWY_INLINE void tile_outputs(V* to, int step, const At& at) {
-  if constexpr (kTaps == 3) {
+  if constexpr (kOutputs == 4) {
+    const hn::DFromV<V> d;
+    const auto two = hn::Set(d, 2.0F), four = hn::Set(d, 4.0F), eight = hn::Set(d, 8.0F);
+    const auto even = hn::Add(at(1), at(2)), odd = hn::Sub(at(1), at(2));
+    const auto even2 = hn::Add(at(3), at(4)), odd2 = hn::Sub(at(3), at(4));
+    to[0] = hn::Add(hn::Add(at(0), even), even2), to[step] = hn::MulAdd(two, odd2, odd);
+    to[2 * step] = hn::MulAdd(four, even2, even), to[3 * step] = hn::Add(hn::MulAdd(eight, odd2, odd), at(5));
+  } else if constexpr (kOutputs == 2) {
     to[0] = hn::Add(hn::Add(at(0), at(1)), at(2)), to[step] = hn::Sub(hn::Sub(at(1), at(2)), at(3));
   } else {
     to[0] = at(0);
@@ -86,9 +120,18 @@ HWY_INLINE void tile_outputs(V* to, int step, const At& at) {
 }
 // [/transforms]
 /// A g, the way back of tile_outputs
-template <int kTaps, class V, class At>
+template <int kOutputs, class V, class At>
 HWY_INLINE void gradient_points(V* to, int step, const At& at) {
-  if constexpr (kTaps == 3) {
+  if constexpr (kOutputs == 4) {
+    const hn::DFromV<V> d;
+    const auto two = hn::Set(d, 2.0F), four = hn::Set(d, 4.0F);
+    const auto even = hn::Add(at(0), at(2)), odd = hn::Add(at(1), at(3));
+    const auto even2 = hn::MulAdd(four, at(2), at(0)), odd2 = hn::Mul(two, hn::MulAdd(four, at(3), at(1)));
+    to[0] = at(0);
+    to[step] = hn::Add(even, odd), to[2 * step] = hn::Sub(even, odd);
+    to[3 * step] = hn::Add(even2, odd2), to[4 * step] = hn::Sub(even2, odd2);
+    to[5 * step] = at(3);
+  } else if constexpr (kOutputs == 2) {
     to[0] = at(0), to[step] = hn::Add(at(0), at(1));
     to[2 * step] = hn::Sub(at(0), at(1)), to[3 * step] = hn::Neg(at(1));
   } else {
@@ -120,13 +163,11 @@ void pack_lines(D d, const float* plane, const ImageSteps& steps, int64_t height
   }
 }
 
-/// A convolution of kH x kW taps of height and width, whose outputs are cut in tiles, and these in strips.
-template <int kH, int kW>
+/// A convolution whose outputs are cut in tiles of kLines x kColumns, and these in strips.
+template <int kLines, int kColumns>
 class Tiles {
  public:
-  /// Points that are multiplied at, and outputs of a tile.
-  static constexpr int kDown = kH == 3 ? 4 : 1, kAcross = kW == 3 ? 4 : 1, kPoints = kDown * kAcross;
-  static constexpr int kLines = kH == 3 ? 2 : 1, kColumns = kW == 3 ? 2 : 1;
+  static constexpr int kDown = points_of(kLines), kAcross = points_of(kColumns), kPoints = kDown * kAcross;
 
   Tiles(const ConvView& view, int64_t out_channels)
       : view_(view),
@@ -214,9 +255,10 @@ class Tiles {
         const float* const from = image + (l * kLines * columns + t * kColumns) * lanes;
         hn::Vec<D> down[kDown][kAcross], points[kDown][kAcross];
         for (int b = 0; b < kAcross; ++b)
-          input_points<kH>(&down[0][b], kAcross,
-                           [&](int a) { return hn::LoadU(d, from + (a * columns + b) * lanes); });
-        for (int a = 0; a < kDown; ++a) input_points<kW>(&points[a][0], 1, [&](int b) { return down[a][b]; });
+          input_points<kLines>(&down[0][b], kAcross,
+                               [&](int a) { return hn::LoadU(d, from + (a * columns + b) * lanes); });
+        for (int a = 0; a < kDown; ++a)
+          input_points<kColumns>(&points[a][0], 1, [&](int b) { return down[a][b]; });
         for (int a = 0; a < kDown; ++a)
           for (int b = 0; b < kAcross; ++b) hn::StoreU(points[a][b], d, v + (a * kAcross + b) * step);
       }
