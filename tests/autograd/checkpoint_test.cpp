@@ -17,9 +17,9 @@ using namespace tenon;
 
 namespace {
 
-Tensor normal(const Shape& shape, uint64_t stream, DType dtype = float64) {
+Tensor normal(const Shape& shape, uint64_t stream, DType dtype = float64, double deviation = 1) {
   Generator generator(test_seed(), stream);
-  return random_normal(shape, generator, 0, 1, dtype);
+  return random_normal(shape, generator, 0, deviation, dtype);
 }
 
 // `depth` steps of h = tanh(h w), each with what sin and tanh keep.
@@ -81,7 +81,8 @@ TEST_CASE("checkpoint: segments nest") {
         },
         {in[0]});
   };
-  std::vector<Tensor> inputs = {normal({3}, 6), normal({3}, 7)};
+  // Halved: of the largest draws the differences' own error would show.
+  std::vector<Tensor> inputs = {normal({3}, 6, float64, 0.5), normal({3}, 7, float64, 0.5)};
   CHECK(gradcheck(f, inputs).relative_error <= 1e-6);
   CHECK(gradcheck_second(f, inputs).relative_error <= 1e-6);
 }
