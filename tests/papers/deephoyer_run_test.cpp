@@ -147,6 +147,41 @@ TEST_CASE("deephoyer: claims are judged at the point that validation accuracy ch
   CHECK(verdict_of(claims_of(facts, options), "8b") == Verdict::kNotRun);
 }
 
+TEST_CASE("deephoyer: densities are compared at 98 %, and a method that does not get there is told so") {
+  Facts facts;
+  const auto add_points = [&](const char* arm, double validation, int64_t nonzero) {
+    for (int64_t seed : {1, 2, 3})
+      for (double point : {0.1, 0.05})
+        facts.points.push_back(point_of(arm, seed, point, 0.98, validation, nonzero));
+  };
+  add_points("hs-2e-4", 0.975, 1000);
+  add_points("hs-5e-5", 0.981, 2000);
+  add_points("magnitude", 0.97, 3000);
+  experiment::Options options;
+  options.data = "mnist";
+  options.seeds = 3;
+  using experiment::Verdict;
+  const auto judged = [&](const char* id) { return test::judgement_of(claims_of(facts, options), id); };
+  CHECK(judged("2a").verdict == Verdict::kNotRun);  // two points of magnitude
+  CHECK(judged("2b").verdict == Verdict::kNotRun);
+  add_points("l1-3e-5", 0.982, 1800);
+  add_points("l1-1e-4", 0.981, 1600);
+  CHECK(judged("2b").verdict == Verdict::kFails);  // 1.25 times L1's
+  for (PointFacts& f : facts.points)
+    if (f.recipe->arm == "hs-5e-5") f.nonzero = 1700;
+  CHECK(judged("2b").verdict == Verdict::kHolds);
+  for (PointFacts& f : facts.points)
+    if (f.recipe->arm == "hs-5e-5") f.final_validation = 0.979;
+  CHECK(judged("2b").verdict == Verdict::kFails);
+  CHECK(judged("2b").reason.find("validation accuracy of HS's best point") != std::string::npos);
+  for (PointFacts& f : facts.points)
+    f.final_validation = f.recipe->arm.rfind("l1", 0) == 0 ? 0.979
+                         : f.recipe->arm == "hs-5e-5"      ? 0.981
+                                                           : 0.97;
+  CHECK(judged("2b").verdict == Verdict::kNotRun);
+  CHECK(judged("2b").reason.find("no point of L1") != std::string::npos);
+}
+
 TEST_CASE("deephoyer: MNIST's bars are not judged on other data, nor at smoke scale, nor on fewer seeds") {
   Facts facts;
   facts.points.push_back(point_of("hs-2e-4", 1, 0.03, 0.999, 0.999, 100));
