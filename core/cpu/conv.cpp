@@ -1,7 +1,8 @@
 // Convolutions, group by group: the forward pass and the gradient of the input are convolutions of a view, the latter
 // one for each phase of the stride. Each is direct (conv_direct.cpp, conv_weight_gradient.cpp), or by minimal filtering
-// where this is faster (conv_winograd.cpp, conv_winograd_gradient.cpp). With a channel a group there is nothing to sum over
-// channels (conv_depthwise.cpp).
+// where this is faster (conv_winograd.cpp, conv_winograd_gradient.cpp). With a channel a group there is nothing to sum
+// over channels (conv_depthwise.cpp); and where a backward view is mostly padding, outputs are spread over the inputs
+// that they met (conv_spread.cpp).
 #include "core/cpu/conv.h"
 
 #include "core/cpu/conv_depthwise.h"

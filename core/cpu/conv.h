@@ -50,10 +50,12 @@ struct ConvFinish {
 
 namespace cpu {
 /// Weights are dense row-major [groups * out_channels, in_channels, *kernel]. All extents are at least 1.
-/// `bias` and `residual` may be null; the latter lies as y does. Scratch, in float32: the weights once more, packed; for their gradient up to 16 sums of them, of
-/// 4 MiB together or one; and a thread some 200 KiB of packed input and sums, or the sums of 256 outputs if these are
-/// more. By minimal filtering, 8/3 of the weights (of their gradient, 4 MiB together or one); and a thread some 600 KiB,
-/// or, if these are more, the points of 64 tiles: 6 KiB for each channel in and out.
+/// `bias` and `residual` may be null; the latter lies as y does.
+///
+/// Scratch, in float32: the weights once more, packed; for their gradient up to 16 sums of them, of 4 MiB together or
+/// one; and a thread some 200 KiB of packed input and sums, or the sums of 256 outputs if these are more. By minimal
+/// filtering, 8/3 of the weights (of their gradient, 4 MiB together or one); and a thread some 600 KiB, or, if these are
+/// more, the points of 64 tiles: 6 KiB for each channel in and out.
 void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void* weight, const void* bias,
           const void* residual);
 void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void* g, const void* weight);

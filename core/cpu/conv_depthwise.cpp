@@ -3,9 +3,9 @@
 //   out[p] = bias + sum_t w[t] * strip[offset(t) + p]
 //
 // There is nothing to reuse but the image, so memory bounds it: an image is read and written once, channel after channel
-// as they lie, and between them stands a strip of one channel (a whole plane, if that is small) packed in the first cache
-// (conv_strip.h), where taps meet neither borders nor strides. Group by group (conv_direct.cpp), planes of one channel would be
-// read a whole image apart.
+// as they lie, and between them stands a strip of one channel (a whole plane, if that is small) packed in the first
+// cache (conv_strip.h), where taps meet neither borders nor strides. Group by group (conv_direct.cpp), planes of one
+// channel would be read a whole image apart.
 #include "core/cpu/conv_depthwise.h"
 
 #include <hwy/highway.h>

@@ -5,8 +5,8 @@
 //   p[c, t][o] = sum_k w[k][c, t] g[k][o]      a product of matrices, read where they lie
 //   gx[c][o + offset(t)] += p[c, t][o]
 //
-// a few channels and one image at a time, so that p (at most kProducts) stays in the near caches. There is one addition for K
-// multiply-adds.
+// a few channels and one image at a time, so that p (at most kProducts) stays in the near caches. There is one addition
+// for K multiply-adds.
 #include "core/cpu/conv_spread.h"
 
 #include <hwy/highway.h>
@@ -31,7 +31,8 @@ struct Met {
       : first(std::clamp<int64_t>(-offset, 0, out)), last(std::clamp(in - offset, first, out)) {}
 };
 
-// gx += p[tap][output] of one channel, tap by tap. (Masked vectors, or the sums of all taps in a register, were slower than this loop.)
+// gx += p[tap][output] of one channel, tap by tap. (Masked vectors, or the sums of all taps in a register, were slower
+// than this loop.)
 template <class T>
 void spread(const ConvPlan& plan, const T* p, T* gx) {
   const auto offset = [&](int axis, int64_t t) { return t * plan.dilation[axis] - plan.padding[axis]; };

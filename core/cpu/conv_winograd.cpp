@@ -1,12 +1,11 @@
-// The convolution by minimal filtering (conv_winograd_tiles.h): for a strip of some tiles at a time, with taps t of depth,
+// The convolution by minimal filtering (conv_winograd_tiles.h): for a strip of some tiles at a time, t a tap of depth,
 //
 //   v[point][plane, tile][c] = B^T d B
 //   m[point][plane, tile][k] = sum_t v[point][plane + t, tile][c] u[point][t][c][k],  u = G w G^T
 //   out                      = A^T m A
 //
 // The products are those of matmul_tiles.cpp, with 24 / 72 (one axis: 6 / 12) of the multiply-adds of the direct form.
-// Weights are transformed once a call.
-// docs/direct-convolution.md counts both forms, bench/NOTES.md has the sizes from which this one is faster.
+// Weights are transformed once a call. docs/direct-convolution.md counts both forms.
 #include "core/cpu/conv_winograd.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// The convolution of one group, and the gradient of its weights, by minimal filtering: where the kernel has three taps down the
-// lines, along them, or both.
+// The convolution of one group, and the gradient of its weights, by minimal filtering: where the kernel has three taps
+// down the lines, along them, or both.
 #pragma once
 
 #include "core/cpu/conv_direct.h"
@@ -8,9 +8,9 @@ namespace tenon::cpu {
 
 /// Can conv_winograd do this, and is it faster than conv_direct? By sizes alone.
 bool winograd_pays(const ConvView& view, const DirectChannels& channels);
-/// As conv_direct, in float32, with a third to half of the multiplications, and up to twice the rounding errors. Whole numbers give the
-/// same bits as there, while their sums of products, some hundred times as large between the transforms, are below 2^24; an
-/// infinity among the inputs becomes NaN in all outputs of its tile.
+/// As conv_direct, in float32, with a third to half of the multiplications, and up to twice the rounding errors. Whole
+/// numbers give the same bits as there, while the sums between the transforms, some hundred times as large, are below
+/// 2^24; an infinity among the inputs becomes NaN in all outputs of its tile.
 void conv_winograd(const ConvView& view, const DirectChannels& channels, float* out, const float* in,
                    const float* w, const ConvFinish<float>& finish);
 

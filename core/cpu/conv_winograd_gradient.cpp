@@ -5,9 +5,9 @@
 //   gw                        = G^T gu G
 //
 // with 24 / 72 (one axis: 6 / 12) of the multiply-adds of conv_weight_gradient.cpp. The products sum over tiles, a strip
-// of them at a time, onto what strips before it gave. Strips are cut into at most 16 parts of at least 4, each summed in order into
-// points of its own, and the parts are summed in order, in float64. With many weights there are fewer parts; threads
-// then share input channels.
+// of them at a time, onto what strips before it gave. Strips are cut into at most 16 parts of at least 4, each summed in
+// order into points of its own, and the parts are summed in order, in float64. With many weights there are fewer parts;
+// threads then share input channels.
 #include <algorithm>
 
 #include "core/cpu/conv_winograd.h"
@@ -142,8 +142,8 @@ class Gradient {
   // Of the block of output channels from k on, at a tap of depth: [block][c][k]
   int64_t place_of_weights(int64_t t, int64_t k) const { return (t * out_channels_ + k) * view_.channels; }
 
-  // gw[k][c][tap] = G^T (sum over parts) G, in float64: some neighbouring k of all c, so that both ends are met in lines of
-  // the cache.
+  // gw[k][c][tap] = G^T (sum over parts) G, in float64: some neighbouring k of all c, so that both ends are met in lines
+  // of the cache.
   void add_parts(float* gw, const float* partial, int64_t parts) const {
     const ConvAxis& d = view_.axis[0];
     const int64_t blocks = padded_ / kLanes, taps = view_.taps();

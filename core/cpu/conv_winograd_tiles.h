@@ -1,24 +1,29 @@
 // Winograd's minimal filtering: its transforms, and the input of a convolution transformed, a strip at a time.
 //
 // Neighbouring outputs of three taps share multiplications (S. Winograd, 1980; for convolutions Lavin and Gray,
-// arXiv:1509.09308): F(2, 3) has two outputs from four instead of six, F(4, 3) four outputs from six instead of twelve,
+// arXiv:1509.09308):
 //
-//   Y = A^T [ (G w) * (B^T d) ],  2 or 4 outputs Y, 3 taps w, 4 or 6 inputs d
+//   Y = A^T [ (G w) * (B^T d) ],  3 taps w, 4 or 6 inputs d, 2 or 4 outputs Y
 //
-//         1  0 -1  0         1   0   0                              4  0 -5  0  1  0            6  0  0
-//   B^T = 0  1  1  0     G = 1/2  1/2  1/2    A^T = 1 1  1  0       0 -4 -4  1  1  0           -4 -4 -4             1 1  1 1  1 0
-//         0 -1  1  0         1/2 -1/2  1/2          0 1 -1 -1       0  4 -4 -1  1  0   24 G =  -4  4 -4     A^T =   0 1 -1 2 -2 0
-//         0  1  0 -1         0   0   1                              0 -2 -1  2  1  0            1  2  4             0 1  1 4  4 0
-//                                                                   0  2 -1 -2  1  0            1 -2  4             0 1 -1 8 -8 1
-//                                                                   0  4  0 -5  0  1            0  0 24
+//         1  0 -1  0            1   0   0
+//   B^T = 0  1  1  0        G = 1/2  1/2  1/2    A^T = 1 1  1  0      F(2, 3): 4 multiplications instead of 6
+//         0 -1  1  0            1/2 -1/2  1/2          0 1 -1 -1
+//         0  1  0 -1            0   0   1
 //
-// A kernel of 3 x 3 takes F(2, 3) down the lines and F(4, 3) along them: 24 multiplications for a tile of 2 x 4 outputs, where
-// it took 72. One of three taps along one axis takes F(4, 3). F(4, 3) is multiplied by 24 where weights are transformed
-// and divided where outputs come out, so whole numbers stay exact; along both axes it would save a quarter more and round worse.
+//         4  0 -5  0  1  0       6  0  0
+//         0 -4 -4  1  1  0      -4 -4 -4               1 1  1 1  1 0
+//   B^T = 0  4 -4 -1  1  0  G = -4  4 -4  / 24   A^T = 0 1 -1 2 -2 0  F(4, 3): 6 multiplications instead of 12
+//         0 -2 -1  2  1  0       1  2  4               0 1  1 4  4 0
+//         0  2 -1 -2  1  0       1 -2  4               0 1 -1 8 -8 1
+//         0  4  0 -5  0  1       0  0 24
+//
+// A kernel of 3 x 3 takes F(2, 3) down the lines and F(4, 3) along them: 24 multiplications for a tile of 2 x 4 outputs,
+// where it took 72. One of three taps along one axis takes F(4, 3). Its G is used 24 times as large, and that taken back
+// from the outputs, so whole numbers stay exact. Fours along both axes would save a quarter more, and round worse.
 //
 // Between the transforms stand sums over channels (for the gradient of the weights: over tiles), one a point, which are
-// products of matrices. Transforms have a channel in each lane of a vector. Images come to that order, and back, by transposes of
-// some four cycles a vector; so narrow images lose nothing, and both orders of images in memory do.
+// products of matrices. Transforms have a channel in each lane of a vector. Images come to that order, and back, by
+// transposes of some four cycles a vector; so narrow images lose nothing, and both orders of images in memory do.
 #pragma once
 
 #include <hwy/highway.h>
@@ -32,11 +37,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 inline constexpr int64_t kLanes = hn::MaxLanes(hn::ScalableTag<float>());
 
-/// Can a view be cut in tiles: three neighbouring taps of stride 1 down the lines, along them, or both? And does that pay, beside
-/// the direct form? `per_weight` counts the operations of a point of a weight that happen once, not for each tile.
+/// Can a view be cut in tiles: three neighbouring taps of stride 1 down the lines, along them, or both? And does that
+/// pay, beside the direct form? `per_weight` counts operations that happen once for a point of a weight, not for each
+/// tile.
 bool pays(const ConvView& view, int64_t out_channels, double per_weight);
 
-/// Outputs of a tile along an axis, the points that they are multiplied at, and the taps: 1, 1, 1 where nothing is shared.
+/// Of a tile with so many outputs along an axis, the points that are multiplied at, and the taps: where there is one, all
+/// are one.
 constexpr int points_of(int outputs) { return outputs == 1 ? 1 : outputs + 2; }
 constexpr int taps_of(int outputs) { return outputs == 1 ? 1 : 3; }
 

@@ -2,6 +2,10 @@
 // the field they are cross-correlations. float32 or float64; operands share dtype and device. Results keep
 // the order of axes of their image operand if that is channels last; otherwise they are row-major. All throw
 // Error on extents that do not fit together; messages carry the rank: "conv3d: ...".
+//
+// On the CPU, float32 kernels with three taps along an axis run by minimal filtering where that is faster
+// (core/cpu/conv_winograd.h): rounding errors are up to twice those of plain sums, and an infinity among the inputs makes
+// neighbouring outputs NaN. float64 sums plainly.
 #pragma once
 
 #include "core/tensor.h"
