@@ -63,6 +63,7 @@ TEST_CASE("cuda index: sort in tiles, several lines a tile, and by radix") {
   for (DType dtype : {float32, int64})
     for (const Shape& shape : {Shape{70, 1}, Shape{70, 2}, Shape{40, 33}, Shape{3, 512}, Shape{2, 513},
                                Shape{2, 2048}, Shape{2, 2049}, Shape{1, 9000}}) {
+      if (dtype == int64 && shape[1] > 2049) continue;  // as 2049, in eight passes
       CAPTURE(shape.str());
       const Tensor x = integers(shape, 50, dtype, random);
       if (dtype == float32)
