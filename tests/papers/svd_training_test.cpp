@@ -134,7 +134,8 @@ TEST_CASE("svd training: finite differences of both ways, of convolutions and of
       layer->set_path(path);
       // Away from 0, where |s| has a kink that a difference may straddle.
       const Tensor values = layer->s.value().clone();
-      for (double *s = values.data<double>(), *end = s + values.numel(); s < end; ++s) *s += *s < 0 ? -0.5 : 0.5;
+      for (double *s = values.data<double>(), *end = s + values.numel(); s < end; ++s)
+        *s += *s < 0 ? -0.5 : 0.5;
       auto f = [&layer = layer, &x = x](const std::vector<Variable>& in) {
         layer->u = in[0], layer->s = in[1], layer->v = in[2];
         return std::vector<Variable>{layer->forward(Variable(x))};
