@@ -5,7 +5,8 @@
 
 namespace tenon::cpu {
 
-/// Does conv_thin use the lanes of vectors better than conv_direct, which would use the share `direct` of them? (In place, that counts for more.)
+/// Does conv_thin use the lanes of vectors better than conv_direct, which would use the share `direct` of them? (In
+/// place, that counts for more.)
 bool thin_pays(const ConvView& view, int64_t lanes, double direct);
 /// As conv_direct.
 void conv_thin(const ConvView& view, const DirectChannels& channels, float* out, const float* in,

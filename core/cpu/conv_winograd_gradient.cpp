@@ -100,25 +100,8 @@ class Gradient {
             d, g + plane / z.out * view_.out.image + plane % z.out * plane_elements + k * view_.out.channel,
             view_.out, h.out, w.out, std::min(lanes, out_channels_ - k), kLines * at.line, kLines * at.lines,
             kColumns * at.from, kColumns * at.width, image);
-        transform_plane(d, at, image, n + p * at.lines * at.width * padded_ + k, step);
-      }
-  }
-
-  template <class D>
-  void transform_plane(D d, const Strip& at, const float* image, float* n, int64_t step) const {
-    constexpr int64_t lanes = hn::MaxLanes(d);
-    const int64_t columns = kColumns * at.width;
-    for (int64_t l = 0; l < at.lines; ++l)
-      for (int64_t t = 0; t < at.width; ++t, n += padded_) {
-        const float* const from = image + (l * kLines * columns + t * kColumns) * lanes;
-        hn::Vec<D> down[kDown][kColumns], points[kDown][kAcross];
-        for (int b = 0; b < kColumns; ++b)
-          gradient_points<kLines>(&down[0][b], kColumns,
-                                  [&](int a) { return hn::LoadU(d, from + (a * columns + b) * lanes); });
-        for (int a = 0; a < kDown; ++a)
-          gradient_points<kColumns>(&points[a][0], 1, [&](int b) { return down[a][b]; });
-        for (int a = 0; a < kDown; ++a)
-          for (int b = 0; b < kAcross; ++b) hn::StoreU(points[a][b], d, n + (a * kAcross + b) * step);
+        Cut::template transform_plane<Cut::Of::gradients>(
+            d, at, image, n + p * at.lines * at.width * padded_ + k, padded_, step);
       }
   }
 

@@ -217,14 +217,48 @@ class Tiles {
       for (int64_t c = first; c < last; c += lanes)
         for (int64_t plane = 0; plane < planes_in(at); ++plane) {
           pack_plane(d, at, plane, in + c * view_.in.channel, std::min(lanes, last - c), image);
-          transform_plane(d, at, image, v + plane * at.lines * at.width * padded_ + c, step);
+          transform_plane<Of::inputs>(d, at, image, v + plane * at.lines * at.width * padded_ + c, padded_,
+                                      step);
         }
     });
   }
 
+  /// The points of one plane of a strip, packed as [line][column][lanes]: B^T d B of what its tiles meet, or A g A^T of
+  /// their own outputs; of the next tile `channels` on, of the next point `step`.
+  enum class Of { inputs, gradients };
+  template <Of kOf, class D>
+  static void transform_plane(D d, const Strip& at, const float* image, float* to, int64_t channels,
+                              int64_t step) {
+    constexpr bool kInputs = kOf == Of::inputs;
+    constexpr int64_t lanes = hn::MaxLanes(d);
+    constexpr int kWidth = kInputs ? kAcross : kColumns;
+    const int64_t columns = kColumns * at.width + kWidth - kColumns;
+    for (int64_t l = 0; l < at.lines; ++l)
+      for (int64_t t = 0; t < at.width; ++t, to += channels) {
+        const float* const from = image + (l * kLines * columns + t * kColumns) * lanes;
+        hn::Vec<D> down[kDown][kWidth], points[kDown][kAcross];
+        for (int b = 0; b < kWidth; ++b) {
+          const auto at_line = [&](int a) { return hn::LoadU(d, from + (a * columns + b) * lanes); };
+          if constexpr (kInputs)
+            input_points<kLines>(&down[0][b], kWidth, at_line);
+          else
+            gradient_points<kLines>(&down[0][b], kWidth, at_line);
+        }
+        for (int a = 0; a < kDown; ++a) {
+          const auto at_column = [&](int b) { return down[a][b]; };
+          if constexpr (kInputs)
+            input_points<kColumns>(&points[a][0], 1, at_column);
+          else
+            gradient_points<kColumns>(&points[a][0], 1, at_column);
+        }
+        for (int a = 0; a < kDown; ++a)
+          for (int b = 0; b < kAcross; ++b) hn::StoreU(points[a][b], d, to + (a * kAcross + b) * step);
+      }
+  }
+
  private:
   static constexpr int64_t kTransformed =
-      1 << 17;  // elements of all points of a strip, for the near caches to hold
+      1 << 17;  // elements of all points of a strip: the near caches hold them
   static constexpr int64_t kMinTiles = 64, kMaxTiles = 256;
 
   static ConvView tiles_of(const ConvView& view) {
@@ -251,24 +285,6 @@ class Tiles {
     pack_lines(d, depth < 0 || depth >= z.in ? nullptr : in, view_.in, h.in, w.in, count,
                kLines * at.line + h.lowest(), lines_in(at), kColumns * at.from + w.lowest(), columns_in(at),
                to);
-  }
-
-  template <class D>
-  void transform_plane(D d, const Strip& at, const float* image, float* v, int64_t step) const {
-    constexpr int64_t lanes = hn::MaxLanes(d);
-    const int64_t columns = columns_in(at);
-    for (int64_t l = 0; l < at.lines; ++l)
-      for (int64_t t = 0; t < at.width; ++t, v += padded_) {
-        const float* const from = image + (l * kLines * columns + t * kColumns) * lanes;
-        hn::Vec<D> down[kDown][kAcross], points[kDown][kAcross];
-        for (int b = 0; b < kAcross; ++b)
-          input_points<kLines>(&down[0][b], kAcross,
-                               [&](int a) { return hn::LoadU(d, from + (a * columns + b) * lanes); });
-        for (int a = 0; a < kDown; ++a)
-          input_points<kColumns>(&points[a][0], 1, [&](int b) { return down[a][b]; });
-        for (int a = 0; a < kDown; ++a)
-          for (int b = 0; b < kAcross; ++b) hn::StoreU(points[a][b], d, v + (a * kAcross + b) * step);
-      }
   }
 
   ConvView view_, tiles_;  // tiles_: with tiles for outputs
