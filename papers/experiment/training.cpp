@@ -13,7 +13,7 @@
 namespace tenon::experiment {
 namespace {
 
-// The best epoch so far, as it is kept through a break.
+// The epoch whose weights are the stage's result so far, as it is kept through a break.
 struct Best {
   double accuracy = -1;
   int64_t epoch = 0;
@@ -29,11 +29,9 @@ void save(const std::string& path, const Stage& stage, const Module& net, const 
   out.put("optimizer", optimizer.state());
   if (const State hooks = stage.hook_state ? stage.hook_state() : State(); !hooks.empty())
     out.put("hooks", hooks);
-  if (!best.model.empty()) {
-    out.put("best", best.model);
-    out.put("best_accuracy", best.accuracy);
-    out.put("best_epoch", best.epoch);
-  }
+  out.put("best_accuracy", best.accuracy);
+  out.put("best_epoch", best.epoch);
+  if (!best.model.empty()) out.put("best", best.model);
   out.save(path);
 }
 
@@ -54,7 +52,8 @@ int64_t resume(const std::string& path, const Stage& stage, Module& net,
   if (!in) return 0;
   net.load_state(in->state("model"));
   optimizer->load_state(in->state("optimizer"));
-  if (in->has("best_epoch")) best = {in->real("best_accuracy"), in->integer("best_epoch"), in->state("best")};
+  best = {in->real("best_accuracy"), in->integer("best_epoch"), {}};
+  if (stage.keep_best) best.model = in->state("best");
   return in->integer("epoch");
 }
 
@@ -140,7 +139,9 @@ void StageRunner::train(const Stage& stage, Module& net) {
       if (!stage.drop_state) fresh->inherit(*optimizer);
       optimizer = std::move(fresh);
     }
-    if (stage.keep_best && outcome.validation > best.accuracy)
+    if (!stage.keep_best)
+      best = {outcome.validation, epoch, {}};
+    else if (outcome.validation > best.accuracy)
       best = {outcome.validation, epoch, clone_state(net.state())};
     Json line = Json::object({{"epoch", epochs_done_},
                               {"stage", stage.name},
@@ -155,7 +156,6 @@ void StageRunner::train(const Stage& stage, Module& net) {
     save(file("checkpoint"), stage, net, *optimizer, best, epoch);
     progress_.update(epochs_done_, concat(stage.name, " ", epoch, "/", stage.epochs, "  loss ", outcome.loss,
                                           "  validation ", 100 * outcome.validation, " %"));
-    if (!stage.keep_best) best = {outcome.validation, epoch, {}};
   }
   Checkpoint out;
   out.put("model", best.model.empty() ? net.state() : best.model);

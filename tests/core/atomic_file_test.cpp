@@ -5,7 +5,6 @@
 
 #include <csignal>
 #include <fstream>
-#include <sstream>
 
 #include "core/error.h"
 #include "doctest/doctest.h"
@@ -14,12 +13,6 @@
 using namespace tenon;
 
 namespace {
-
-std::string contents(const std::filesystem::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 std::size_t files_in(const std::filesystem::path& folder) {
   std::size_t count = 0;
@@ -56,9 +49,9 @@ TEST_CASE("atomic file: the new contents appear at commit, not before") {
   AtomicFile file(path);
   file.write("new ");
   file.write(std::string(100'000, 'x'));
-  CHECK(contents(path) == "old");
+  CHECK(test::text_of(path) == "old");
   file.commit();
-  CHECK(contents(path) == "new " + std::string(100'000, 'x'));
+  CHECK(test::text_of(path) == "new " + std::string(100'000, 'x'));
   CHECK(files_in(folder.path()) == 1);
   CHECK_THROWS_AS(file.write("more"), Error);
   CHECK_THROWS_AS(file.commit(), Error);
@@ -72,7 +65,7 @@ TEST_CASE("atomic file: one that is not committed leaves the old file and nothin
     AtomicFile file(path);
     file.write("half of the new");
   }
-  CHECK(contents(path) == "old");
+  CHECK(test::text_of(path) == "old");
   CHECK(files_in(folder.path()) == 1);
 }
 
@@ -91,7 +84,7 @@ TEST_CASE("atomic file: a failing write names the file and leaves the old one") 
   }
   CHECK(message.find("a.bin") != std::string::npos);
   CHECK(message.find("cannot write: File too large") != std::string::npos);
-  CHECK(contents(path) == "old");
+  CHECK(test::text_of(path) == "old");
   CHECK(files_in(folder.path()) == 1);
 }
 
@@ -109,5 +102,5 @@ TEST_CASE("atomic file: temporaries of killed processes are removed, other files
   std::ofstream(folder.path() / "weights.safetensors") << "whole";
   remove_abandoned_temporaries(folder.path());
   CHECK(files_in(folder.path()) == 1);
-  CHECK(contents(folder.path() / "weights.safetensors") == "whole");
+  CHECK(test::text_of(folder.path() / "weights.safetensors") == "whole");
 }

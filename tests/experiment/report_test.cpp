@@ -4,7 +4,6 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
-#include <sstream>
 
 #include "core/error.h"
 #include "doctest/doctest.h"
@@ -159,9 +158,7 @@ TEST_CASE("report: writing replaces the page whole") {
   const test::TemporaryFolder folder;
   Report report("Title");
   report.write(folder.path() / "report.html");
-  std::ostringstream text;
-  text << std::ifstream(folder.path() / "report.html").rdbuf();
-  CHECK(text.str() == report.html());
+  CHECK(test::text_of(folder.path() / "report.html") == report.html());
   CHECK_THROWS_AS(report.write(folder.path() / "absent" / "report.html"), Error);
 }
 
@@ -183,9 +180,7 @@ TEST_CASE("index: one row a run, broken and unfinished ones included") {
   std::filesystem::create_directories(runs / "demo" / "no run");
 
   const auto path = write_runs_index(runs);
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  const std::string html = text.str();
+  const std::string html = test::text_of(path);
   CHECK(imbalance(html) == "");
   CHECK(contains(html, "href=\"demo/whole%20run/report.html\""));
   CHECK(contains(html, "MNIST &amp; more"));

@@ -3,7 +3,6 @@
 
 #include <fstream>
 #include <optional>
-#include <sstream>
 
 #include "core/error.h"
 #include "doctest/doctest.h"
@@ -13,12 +12,6 @@ using namespace tenon;
 using namespace tenon::experiment;
 
 namespace {
-
-std::string contents(const std::filesystem::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 Json config() {
   return Json::object({{"data", "mnist"}, {"train", Json::object({{"rate", 0.001}, {"epochs", 3}})}});
@@ -69,8 +62,8 @@ TEST_CASE("run folder: the log of a resumed run equals an unbroken one's") {
     train(run, "hs", 3, 4);
     CHECK(run.read_log().size() == 7);
   }
-  CHECK(contents(broken / "log.jsonl") == contents(folder.path() / "unbroken" / "log.jsonl"));
-  CHECK(contents(broken / "log.jsonl")
+  CHECK(test::text_of(broken / "log.jsonl") == test::text_of(folder.path() / "unbroken" / "log.jsonl"));
+  CHECK(test::text_of(broken / "log.jsonl")
             .starts_with("{\"arm\":\"dense\",\"seed\":1,\"epoch\":1,\"loss\":1.0}\n"));
 }
 
@@ -97,7 +90,7 @@ TEST_CASE("run folder: another configuration is refused by key") {
   CHECK(contains(message, "train.rate: 0.001 there, 0.01 here"));
   CHECK(contains(message, "extra: absent there, true here"));
   CHECK_FALSE(contains(message, "epochs"));
-  CHECK(contents(path / "config.json") == config().dump(2) + "\n");
+  CHECK(test::text_of(path / "config.json") == config().dump(2) + "\n");
   CHECK(config_differences(Json::object({{"a", 1}, {"b", 2}}), Json::object({{"b", 2}, {"a", 1}})).empty());
 }
 

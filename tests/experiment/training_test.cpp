@@ -81,6 +81,29 @@ TEST_CASE("experiment: a stage that was broken off goes on to the same bits, hoo
     CHECK(resumed.at(name).to_vector<float>() == value.to_vector<float>());
 }
 
+// A kill may fall between the checkpoint of the last epoch and the file of the stage.
+TEST_CASE("experiment: a stage broken off after its last epoch leaves the same file") {
+  const test::TemporaryFolder temporary;
+  const ImageProblem problem = made_up_problem();
+  for (bool keep_best : {true, false}) {
+    CAPTURE(keep_best);
+    const std::filesystem::path folder = temporary.path() / (keep_best ? "best" : "last");
+    const auto train_whole = [&] {
+      std::ostringstream out;
+      RunFolder run(folder, Json::object({{"data", "made up"}}), true);
+      ArmRun arm = run.arm("arm", 1);
+      Stage stage = sgd_stage("only", 2);
+      stage.keep_best = keep_best;
+      StageRunner(problem, arm, 2, out).run(stage, *make_net());
+      return arm.folder() / "only.safetensors";
+    };
+    const std::filesystem::path file = train_whole();
+    const std::string whole = test::text_of(file);
+    std::filesystem::remove(file);
+    CHECK(test::text_of(train_whole()) == whole);
+  }
+}
+
 TEST_CASE("experiment: hooks run in their order, once a step") {
   const test::TemporaryFolder temporary;
   const ImageProblem problem = made_up_problem();

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 #include <sstream>
 #include <thread>
 
@@ -46,13 +45,6 @@ bool killed_at(const std::string& victim, const std::filesystem::path& folder, i
 }
 
 }  // namespace
-
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 void train_in(const std::filesystem::path& folder, int threads,
               const std::function<void(experiment::RunFolder& run, std::ostream& progress)>& train) {

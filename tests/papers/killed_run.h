@@ -28,7 +28,4 @@ void check_killed_run(const std::string& victim, const std::vector<int64_t>& lin
 /// What the victim does: the run, in the folder that the test above named; nothing if it was not started by one.
 void be_killed(const RunIn& run);
 
-/// The bytes of a file, "" if there is none.
-std::string text_of(const std::filesystem::path& path);
-
 }  // namespace tenon::test
