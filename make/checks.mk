@@ -71,6 +71,7 @@ size:
 #: check-deep | 120 min | what is too long for every day: sanitizers, races of kernels, AVX2 build, the build itself, fuzzing, full lint, more emulation schedules
 check-deep:
 	@$(MAKE) test
+	@TENON_TEST_KILLS=1000 $(TESTS) -tc="*killed*"
 	@$(MAKE) asan
 	@$(MAKE) cuda-race
 	@$(MAKE) cuda-counters

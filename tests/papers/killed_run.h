@@ -1,12 +1,10 @@
 // Is a run that is killed again and again, and resumed, the same run?
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <ostream>
 #include <string>
-#include <vector>
 
 #include "papers/experiment/run_folder.h"
 
@@ -20,11 +18,12 @@ using RunIn = std::function<void(const std::filesystem::path& folder, int thread
 void train_in(const std::filesystem::path& folder, int threads,
               const std::function<void(experiment::RunFolder& run, std::ostream& progress)>& train);
 
-/// Compares a whole run with one whose process is killed with SIGKILL when its log has each of `lines` lines, and which is
-/// resumed each time: the logs, and all `files` files that the arms left but the checkpoints, must be the same bytes.
-/// `victim` names a test case, skipped otherwise, that is started as the process to be killed and calls be_killed.
-void check_killed_run(const std::string& victim, const std::vector<int64_t>& lines, int files,
-                      const RunIn& run);
+/// Compares a whole run with one whose process is killed with SIGKILL about ten times (TENON_TEST_KILLS), each time at a
+/// random moment just before or just after one of its files or lines of the log came to stand, and which is resumed each
+/// time: these moments lie between all states that a folder can be left in. The logs, and all `files` files that the arms
+/// left but the checkpoints, must be the same bytes. `victim` names a test case, skipped otherwise, that is started as the
+/// process to be killed and calls be_killed.
+void check_killed_run(const std::string& victim, int files, const RunIn& run);
 /// What the victim does: the run, in the folder that the test above named; nothing if it was not started by one.
 void be_killed(const RunIn& run);
 
