@@ -6,12 +6,16 @@ their inputs in turns so that none waits in the second-level cache, and PyTorch 
 (cudnn.benchmark); its products are true float32 ones like ours, and once more with TF32, in rows of their own.
 PyTorch is given its strongest ways (fused Adam, no gradient for the input); the fastest of them counts. Prints a table, and
 writes it with --json and --markdown, row by row.
+
+Threads that wait for work sleep, in both programs: those that spin go on for some milliseconds into the other's turn, and
+halve whichever of the two it is.
 """
 import argparse
 import importlib.util
 import itertools
 import json
 import math
+import os
 import platform
 import statistics
 import subprocess
@@ -19,6 +23,7 @@ import sys
 import time
 import warnings
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, as the threads are made
 import torch
 import torch.nn.functional as F
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <CLI/CLI.hpp>
+#include <limits>
 #include <utility>
 
 #include "core/error.h"
@@ -161,10 +162,14 @@ OptionParser::OptionParser(ExperimentSpec spec)
 OptionParser::~OptionParser() = default;
 
 void OptionParser::add(std::string_view name, std::string_view help, std::int64_t& target) {
-  implementation_->add(name, help, target)->type_name("N");
+  implementation_->add(name, help, target)
+      ->type_name("N")
+      ->check(Implementation::between(0, std::numeric_limits<std::int64_t>::max()));
 }
 void OptionParser::add(std::string_view name, std::string_view help, double& target) {
-  implementation_->add(name, help, target)->type_name("X");
+  implementation_->add(name, help, target)
+      ->type_name("X")
+      ->check(Implementation::quiet(CLI::NonNegativeNumber));
 }
 void OptionParser::add(std::string_view name, std::string_view help, std::string& target) {
   implementation_->add(name, help, target)->type_name("TEXT");

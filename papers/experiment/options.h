@@ -80,7 +80,7 @@ class OptionParser {
   OptionParser& operator=(const OptionParser&) = delete;
 
   // Adds the option --<name>, whose default is what `target` holds; `target` must outlive parse(). --help
-  // shows the default. Throws Error if the name is taken.
+  // shows the default. Numbers below 0 are refused. Throws Error if the name is taken.
   void add(std::string_view name, std::string_view help, std::int64_t& target);
   void add(std::string_view name, std::string_view help, double& target);
   void add(std::string_view name, std::string_view help, std::string& target);

@@ -16,6 +16,7 @@ namespace {
 struct Own {
   std::string init = "svd";
   bool standardise = false;
+  Lengths lengths;
 };
 
 // The arms asked for and those that they start from, in the order of the study.
@@ -27,17 +28,21 @@ std::vector<std::string> with_starts(const Study& study, const std::vector<std::
   });
 }
 
-Json config_json(const experiment::Options& options, const Own& own) {
+Json config_json(const experiment::Options& options, const Own& own, const Task& task) {
   Json config = experiment::identity_json(options);
   config["init"] = own.init;
   config["standardise"] = own.standardise;
+  config["train_images"] = task.images.train;
+  config["stage1"] = task.schedule.stage1;
+  config["stage2"] = task.schedule.stage2;
+  config["finetune"] = task.schedule.finetune;
   return config;
 }
 
 Plan plan_of(const Study& study, const experiment::Options& options, const Own& own) {
   Plan plan;
   plan.study = &study;
-  plan.task = task_of(study, options);
+  plan.task = task_of(study, options, own.lengths);
   if (own.init == "random") plan.task.start = Start::random;
   if (own.init != "random" && &study == &conv_study()) plan.task.start = Start::dense;
   plan.from_checkpoint = own.init == "dense-checkpoint";
@@ -73,7 +78,7 @@ void write_out(const Plan& plan, const experiment::Options& options) {
 int run(const Study& study, experiment::Options options, const Own& own) {
   Plan plan = plan_of(study, options, own);
   options.arms = with_starts(study, options.arms, plan.from_checkpoint);
-  experiment::RunFolder folder(options.out, config_json(options, own), options.resume);
+  experiment::RunFolder folder(options.out, config_json(options, own, plan.task), options.resume);
   const experiment::ImageProblem problem = experiment::load_images(options.data, plan.task.images);
   plan.problem = &problem;
   plan.folder = &folder;
@@ -94,6 +99,10 @@ int run_program(const Study& study, int argc, char** argv) {
                     "or the SVD of a trained one",
                     own.init, {"svd", "random", "dense-checkpoint"});
   parser.add_flag("standardise", "compute the factors anew between the stages", own.standardise);
+  parser.add("train-images", "training images; 0: those of the scale", own.lengths.train_images);
+  parser.add("stage1", "epochs at full rank; 0: those of the scale", own.lengths.stage1);
+  parser.add("stage2", "epochs under the sparsifier; 0: those of the scale", own.lengths.stage2);
+  parser.add("finetune", "epochs after pruning; 0: those of the scale", own.lengths.finetune);
   return experiment::run_program(
       parser, argc, argv, [&](const experiment::Options& options) { return run(study, options, own); });
 }

@@ -237,8 +237,16 @@ const Study& mlp_study() {
   return study;
 }
 
-Task task_of(const Study& study, const experiment::Options& options) {
-  return &study == &mlp_study() ? mlp_task(options) : conv_task(options);
+Task task_of(const Study& study, const experiment::Options& options, const Lengths& lengths) {
+  Task task = &study == &mlp_study() ? mlp_task(options) : conv_task(options);
+  const auto replace = [](int64_t& own, int64_t wanted) {
+    if (wanted > 0) own = wanted;
+  };
+  replace(task.images.train, lengths.train_images);
+  replace(task.schedule.stage1, lengths.stage1);
+  replace(task.schedule.stage2, lengths.stage2);
+  replace(task.schedule.finetune, lengths.finetune);
+  return task;
 }
 
 const std::vector<double>& curve_energies() {

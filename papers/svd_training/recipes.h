@@ -78,7 +78,11 @@ struct Task {
   experiment::ImageSetup images;
   Start start = Start::dense;  ///< of factors
 };
-Task task_of(const Study& study, const experiment::Options& options);
+/// What takes the place of a scale's own numbers, where it is not 0.
+struct Lengths {
+  int64_t train_images = 0, stage1 = 0, stage2 = 0, finetune = 0;
+};
+Task task_of(const Study& study, const experiment::Options& options, const Lengths& lengths);
 
 /// All pruned energies at which a network is looked at without finetuning.
 const std::vector<double>& curve_energies();

@@ -71,18 +71,32 @@ TEST_CASE("options: errors name the option, help is no error") {
     const char* named;
   };
   const std::vector<Refused> cases = {
-      {{"--seed", "x"}, "--seed"},         {{"--seed", "-1"}, "--seed"},    {{"--seeds", "0"}, "--seeds"},
-      {{"--scale", "big"}, "--scale"},     {{"--data", "cifar"}, "--data"}, {{"--device", "tpu"}, "--device"},
-      {{"--arms", "dense,no"}, "--arms"},  {{"--arms", ","}, "--arms"},     {{"--lamda", "1"}, "--lamda"},
-      {{"--threads", "1.5"}, "--threads"}, {{"--rate", "fast"}, "--rate"},  {{"stray"}, "stray"},
-      {{"--rule", "none"}, "--rule"},      {{"--cuts", "0.1,x"}, "--cuts"}, {{"--out"}, "--out"},
+      {{"--seed", "x"}, "--seed"},
+      {{"--seed", "-1"}, "--seed"},
+      {{"--seeds", "0"}, "--seeds"},
+      {{"--scale", "big"}, "--scale"},
+      {{"--data", "cifar"}, "--data"},
+      {{"--device", "tpu"}, "--device"},
+      {{"--arms", "dense,no"}, "--arms"},
+      {{"--arms", ","}, "--arms"},
+      {{"--lamda", "1"}, "--lamda"},
+      {{"--threads", "1.5"}, "--threads"},
+      {{"--rate", "fast"}, "--rate"},
+      {{"stray"}, "stray"},
+      {{"--rule", "none"}, "--rule"},
+      {{"--cuts", "0.1,x"}, "--cuts"},
+      {{"--out"}, "--out"},
+      {{"--rate", "-0.1"}, "--rate"},
+      {{"--epochs", "-3"}, "--epochs"},
   };
   for (const Refused& refused : cases) {
     OptionParser parser(spec());
     double rate = 1;
+    int64_t epochs = 0;
     std::string rule = "std";
     std::vector<double> cuts;
     parser.add("rate", "a number", rate);
+    parser.add("epochs", "a count", epochs);
     parser.add_choice("rule", "a choice", rule, {"std", "fixed"});
     parser.add("cuts", "numbers", cuts);
     const ParseOutcome outcome = parse(parser, refused.arguments);
