@@ -16,6 +16,7 @@ using experiment::Relation;
 using Measured = std::map<int64_t, double>;
 
 constexpr const char* kCut = "value";  // the rule by which TRP arms are judged
+constexpr int kSeeds = 3;              // that claims on what training leaves are the means of
 
 const char* short_name(LowRankScheme scheme) {
   return scheme == LowRankScheme::decoupled ? "nd" : name_of(scheme);
@@ -81,10 +82,11 @@ class Judge {
     claims_.push_back(std::move(claim));
     return claims_.back();
   }
-  // A claim on accuracies, as the mean of three seeds.
+  // A claim on accuracies.
   Claim& add_accuracy(std::string id, std::string statement, std::string published,
                       std::vector<Condition> conditions) {
-    Claim& claim = add(std::move(id), std::move(statement), std::move(published), 3, std::move(conditions));
+    Claim& claim =
+        add(std::move(id), std::move(statement), std::move(published), kSeeds, std::move(conditions));
     if (options_.scale == experiment::Scale::kSmoke)
       claim.not_comparable = "smoke scale trains on 400 images for two epochs";
     return claim;
@@ -236,9 +238,9 @@ class Judge {
     }
     const std::string too_few =
         options_.scale == experiment::Scale::kSmoke ? "smoke scale cuts four times" : "";
-    add("6a", "Ranks fall and do not rise again", "64 to 18 over 40 cuts, monotone", 1, {rises})
+    add("6a", "Ranks fall and do not rise again", "64 to 18 over 40 cuts, monotone", kSeeds, {rises})
         .not_comparable = too_few;
-    add("6b", "They end at 1/e or below", "18 at e = 0.05", 1, {final}).not_comparable = too_few;
+    add("6b", "They end at 1/e or below", "18 at e = 0.05", kSeeds, {final}).not_comparable = too_few;
     add("6c",
         "Theorem 2: no rank rises where updates are shorter than its bound, nor where its proof applies",
         "0.092 < 0.223", 1, {theorem, proof});
@@ -294,8 +296,9 @@ class Judge {
         note_least(part.measured, f.seed, (f.batch_128.ratio() - 1) / (f.speed_up() - 1));
     }
     add("10a", "A decomposed network, of each pair the faster form, is measurably faster",
-        "CPU 1.82x at 2.23x, 2.37x at 3.18x (ResNet-18)", 1, {faster});
-    add("10b", "Under the spatial scheme most of the MACs saved are time saved", "0.63 at 3.18x", 1, {part});
+        "CPU 1.82x at 2.23x, 2.37x at 3.18x (ResNet-18)", kSeeds, {faster});
+    add("10b", "Under the spatial scheme most of the MACs saved are time saved", "0.63 at 3.18x", kSeeds,
+        {part});
   }
 
   void published_rows() {

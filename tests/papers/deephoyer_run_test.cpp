@@ -194,8 +194,12 @@ TEST_CASE("deephoyer: MNIST's bars are not judged on other data, nor at smoke sc
   CHECK(test::judgement_of(claims_of(facts, options), "1a").reason.find("3 seeds") != std::string::npos);
   options.scale = experiment::Scale::kSmoke;
   CHECK(verdict_of(claims_of(facts, options), "1a") == Verdict::kNotJudged);
-  options.scale = experiment::Scale::kPaper;  // the full schedule asks for one seed
+  options.scale = experiment::Scale::kPaper;
+  for (const char* id : {"1a", "1b", "3"})
+    CHECK(test::judgement_of(claims_of(facts, options), id).reason == "needs 3 seeds, has 1");
+  for (int64_t seed : {2, 3}) facts.points.push_back(point_of("hs-2e-4", seed, 0.03, 0.999, 0.999, 100));
   CHECK(verdict_of(claims_of(facts, options), "1a") == Verdict::kHolds);
+  CHECK(verdict_of(claims_of(facts, options), "3") == Verdict::kHolds);
 }
 
 }  // namespace tenon::deephoyer

@@ -162,8 +162,13 @@ TEST_CASE("svd training: claims are judged against the arms that they name, with
   CHECK(verdict_of(claims, "12") == Verdict::kNotRun);
   for (ArmFacts& f : facts.arms) f.orthogonality = 0.02;  // the penalty changed nothing
   CHECK(verdict_of(claims_of(facts, conv_study(), options), "2a") == Verdict::kFails);
+  Facts penalised = facts;
+  std::erase_if(penalised.arms, [](const ArmFacts& f) { return f.recipe->lambda_o == 0; });
+  CHECK(test::judgement_of(claims_of(penalised, conv_study(), options), "2a").reason ==
+        "needs an arm without the penalty");
   facts.arms.resize(5);  // one seed
-  CHECK(verdict_of(claims_of(facts, conv_study(), options), "5") == Verdict::kNotJudged);
+  for (const char* id : {"2a", "2b", "2c", "5"})
+    CHECK(test::judgement_of(claims_of(facts, conv_study(), options), id).reason == "needs 3 seeds, has 1");
   CHECK_THROWS_WITH_AS(conv_study().recipe("nothing"), doctest::Contains("nothing"), Error);
 }
 

@@ -150,12 +150,14 @@ TEST_CASE("trp: claims compare a network as it was cut with a finetuned one, ove
     facts.points.push_back(
         point_of("basic-as-trp-spatial-0.02", "as-trp-spatial-0.02", seed, 0.87, 0.7, 0.862, 400));
   }
-  RankFacts ranks;
-  ranks.recipe = &recipe_of(Row::ijcai, "trp-spatial-0.02");
-  ranks.seed = 1;
-  ranks.cuts = {{0, {{40, NAN, NAN}}, {}}, {20, {{30, 0.2, 0.1}}, {}}, {40, {{31, 0.2, 0.15}}, {}}};
-  ranks.epochs = {1, 2, 2};
-  facts.ranks = {ranks};
+  for (int64_t seed : {1, 2, 3}) {
+    RankFacts ranks;
+    ranks.recipe = &recipe_of(Row::ijcai, "trp-spatial-0.02");
+    ranks.seed = seed;
+    ranks.cuts = {{0, {{40, NAN, NAN}}, {}}, {20, {{30, 0.2, 0.1}}, {}}, {40, {{31, 0.2, 0.15}}, {}}};
+    ranks.epochs = {1, 2, 2};
+    facts.ranks.push_back(ranks);
+  }
   Plan plan;
   plan.network = "resnet8";
   experiment::Options options;
@@ -186,7 +188,9 @@ TEST_CASE("trp: claims compare a network as it was cut with a finetuned one, ove
   CHECK(verdict("1a") == Verdict::kNotJudged);
   facts.points.resize(2);
   options.scale = experiment::Scale::kScaled;
-  CHECK(verdict("1a") == Verdict::kNotJudged);  // one seed of three
+  facts.ranks.resize(1);
+  for (const char* id : {"1a", "6a", "6b", "10a", "10b"})  // one seed of three
+    CHECK(test::judgement_of(claims_of(plan, facts, options), id).reason == "needs 3 seeds, has 1");
 }
 
 TEST_CASE("trp: a published row is judged on its own network, data and schedule alone") {
