@@ -29,13 +29,11 @@ struct CutRule {
 /// Masks of all parameters, biases too: 0 where |w| < threshold, each tensor with its own.
 Masks cut(const Module& net, const CutRule& rule);
 /// Masks of the weights and scales, biases and shifts left out, by one threshold for all: 0 where |w| < threshold. Of a filter
-/// in `groups` without a weight that stays, also the scale and the shift of its batch norm go, so that it emits 0
-/// (specification, section 2.6).
+/// in `groups` without a weight that stays, also the scale and the shift of its batch norm go, so that it emits 0.
 Masks cut_weights(const Module& net, double threshold, const std::vector<ChannelGroup>& groups);
 /// The masks of a point of an arm under a penalty: by cut or by cut_weights, as the network's code has it.
 Masks cut_at(Sequential& net, const Recipe& recipe, double point);
-/// The rule of one std multiple for all tensors that leaves `density` of the weights (rank >= 2), by
-/// bisection.
+/// The rule of one std multiple for all tensors that leaves `density` of the weights (rank >= 2).
 CutRule cut_to_density(const Module& net, double density);
 /// As many live entries in each weight as `like` has, at random places; biases stay whole.
 Masks random_masks(const Module& net, const Masks& like, int64_t seed);

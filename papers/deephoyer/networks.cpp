@@ -1,4 +1,4 @@
-// Hyper-parameters: the specification's section 3, which has them from the released code [C] and the paper [P].
+// Hyper-parameters are those of the released code, or of the paper; README.md tells which.
 #include "papers/deephoyer/networks.h"
 
 #include "nn/models/alexnet.h"

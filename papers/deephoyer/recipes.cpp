@@ -92,7 +92,7 @@ void add_lenet_arms(Arms& arms) {
 // strength times the sum of the rates over the steps, so reduced schedules, of a fiftieth of the steps, need stronger ones.
 void add_large_arms(Arms& arms) {
   const PenaltyKind group_hs = PenaltyKind::group_hoyer_square, lasso = PenaltyKind::group_lasso;
-  // What a penalty holds near 0 jitters by about the last rate over 1 - momentum, 1e-2 (specification, section 2.2): the code's
+  // What a penalty holds near 0 jitters by about the last rate over 1 - momentum, 1e-2: the code's
   // cut is above that only after many epochs.
   const std::vector<double> cut = {Arms::kCodesCut, 1e-2};
   for (Network network : {Network::resnet_8, Network::resnet_20, Network::resnet_56, Network::resnet_110}) {

@@ -1,4 +1,4 @@
-// The claims of the paper and of its specification, judged on what was measured.
+// The claims of the paper, and those that this reproduction adds, judged on what was measured.
 #pragma once
 
 #include <vector>

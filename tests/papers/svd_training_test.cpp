@@ -187,7 +187,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("svd training: the accounts of ResNet-20 are those of the specification") {
+TEST_CASE(
+    "svd training: the accounts of ResNet-20 are those that were worked out from the published shapes") {
   Generator g(1);
   auto dense = make_cifar_resnet(20, 10, Block::basic, g);
   CHECK(inference_macs(*dense, {3, 32, 32}) == doctest::Approx(40.81e6).epsilon(1e-3));
