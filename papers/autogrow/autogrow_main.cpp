@@ -11,7 +11,7 @@ namespace {
 
 /// What the command line adds to the shared options. 0 leaves the choice to the scale.
 struct Settings {
-  int64_t train_images = 0, interval = 0, window = 0, tail = 0;
+  int64_t train_images = 0, interval = 0, window = 0, tail = 0, max_depth = 0, max_epochs = 0;
 };
 
 autogrow::Schedule schedule_of(experiment::Scale scale, const Settings& settings) {
@@ -20,6 +20,8 @@ autogrow::Schedule schedule_of(experiment::Scale scale, const Settings& settings
   if (settings.interval > 0) schedule.interval = settings.interval;
   if (settings.window > 0) schedule.window = settings.window;
   if (settings.tail > 0) schedule.tail = settings.tail;
+  if (settings.max_depth > 0) schedule.max_depth = settings.max_depth;
+  if (settings.max_epochs > 0) schedule.max_epochs = settings.max_epochs;
   return schedule;
 }
 
@@ -29,6 +31,8 @@ Json identity(const experiment::Options& options, const autogrow::Schedule& sche
   out["interval"] = schedule.interval;
   out["window"] = schedule.window;
   out["tail"] = schedule.tail;
+  out["max_depth"] = schedule.max_depth;
+  out["max_epochs"] = schedule.max_epochs;
   return out;
 }
 
@@ -71,6 +75,8 @@ int main(int argc, char** argv) {
   parser.add("interval", "K, epochs from growth to growth; 0: those of the scale", settings.interval);
   parser.add("window", "J, epochs over which accuracy must gain; 0: those of the scale", settings.window);
   parser.add("tail", "epochs after growth; 0: those of the scale", settings.tail);
+  parser.add("max-depth", "limit of blocks a stage; 0: that of the scale", settings.max_depth);
+  parser.add("max-epochs", "limit of growing epochs; 0: that of the scale", settings.max_epochs);
   return experiment::run_program(parser, argc, argv, [&](const experiment::Options& options) {
     return run(options, schedule_of(options.scale, settings));
   });

@@ -264,7 +264,7 @@ class Pair : public experiment::Pair<Plan, Recipe> {
 
   double curve_accuracy() {
     const experiment::Labelled& all = plan_.problem->validation;
-    const bool small = recipe_.network == Network::mlp3 || recipe_.network == Network::mlp3_leaky;
+    const bool small = is_mlp(recipe_.network);
     if (small || all.labels.numel() <= kCurveImages) return experiment::accuracy(*net_.chain, all);
     return experiment::accuracy(
         *net_.chain, {all.images.narrow(0, 0, kCurveImages), all.labels.narrow(0, 0, kCurveImages)});
@@ -303,11 +303,15 @@ class Pair : public experiment::Pair<Plan, Recipe> {
     release(net_);
   }
 
-  // Accuracy when thresholds are estimated from a part of the activations, of small layers too.
+  // Accuracy when thresholds are estimated from a part of the activations: of the convolutions', which are many, and where
+  // there are none, of the small layers too.
   void add_samples() {
     Curve curve;
+    ActivationMaskOptions options{.rule = MaskRule::winners};
+    if (is_mlp(recipe_.network)) options.exact_below = 0;
     for (double sampled : {1.0, 0.5, 0.25, 0.1, 0.05}) {
-      set_winners(net_, rates_, {.rule = MaskRule::winners, .sampled = sampled, .exact_below = 0});
+      options.sampled = sampled;
+      set_winners(net_, rates_, options);
       curve.rates.push_back(sampled);
       curve.accuracy.push_back(curve_accuracy());
     }

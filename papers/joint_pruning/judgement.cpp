@@ -211,7 +211,7 @@ class Judge {
 
   void samples() {
     const Figure lost = [](const ArmFacts& f) { return at_rate(f.sampled, 1) - at_rate(f.sampled, 0.1); };
-    if (Claim* c = add("7a", "Thresholds from a tenth of the activations serve ConvNet-5",
+    if (Claim* c = add("7a", "Thresholds from a tenth of the activations serve ConvNet-5's convolutions",
                        "< 0.5 point (AlexNet)", {"convnet-jp"}, too_small()))
       c->conditions = {
           condition("points lost at α = 0.1", Relation::kAtMost, 0.5, "points", "convnet-jp", lost)};
@@ -245,7 +245,7 @@ class Judge {
     claim.statement =
         "Sparse products compute what the masked dense network does; winners and pairs are exact";
     Condition error{"largest difference of logits", Relation::kAtMost, 1e-4, "", 7, {}};
-    Condition misses{"samples without exactly k winners", Relation::kAtMost, 0, "", 0, {}};
+    Condition misses{"samples without exactly k winners, but for ties", Relation::kAtMost, 0, "", 0, {}};
     Condition pairs{"pairs against brute force, difference", Relation::kAtMost, 1e-6, "", 7, {}};
     for (const Latency& l : latencies_) {
       const auto worst = [&](Condition& c, double value) {

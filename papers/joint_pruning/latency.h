@@ -23,7 +23,8 @@ struct Latency {
   const ArmFacts* facts = nullptr;
   std::vector<Times> times;  ///< batch 1 and 128
   double largest_error = 0;  ///< of the logits against the masked dense network, over the largest logit or 1
-  /// Among 1,000 training images, how many do not keep exactly k activations, or all that are not 0 where those are fewer.
+  /// Among 1,000 training images and all masks, how many do not keep the activations above the (k + 1)-th largest: exactly
+  /// k, but for ties.
   int64_t winner_misses = 0;
   /// Multiplications counted one by one on 20 images, against the count: difference.
   double pair_error = 0;

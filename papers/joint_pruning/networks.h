@@ -16,6 +16,8 @@ namespace tenon::joint_pruning {
 enum class Network { mlp3, mlp3_leaky, convnet5, alexnet, resnet32 };
 /// "MLP-3", "MLP-3 leaky", "ConvNet-5", "AlexNet", "ResNet-32"
 const char* name_of(Network network);
+/// Is it one of fully connected layers alone?
+inline bool is_mlp(Network network) { return network == Network::mlp3 || network == Network::mlp3_leaky; }
 
 /// A layer, whose name is the path of its module, as it is met on the way forward.
 using Visit = std::function<Variable(const std::string& name, Module& layer, const Variable& x)>;

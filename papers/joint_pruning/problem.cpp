@@ -30,7 +30,7 @@ Augmentation cifar_augmentation(Network network) {
 }  // namespace
 
 bool fits(Network network, const std::string& data) {
-  const bool digits = network == Network::mlp3 || network == Network::mlp3_leaky;
+  const bool digits = is_mlp(network);
   const bool photographs = network == Network::convnet5 || network == Network::resnet32;
   return data == "cifar10" ? photographs : digits;
 }

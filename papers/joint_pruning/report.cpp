@@ -171,10 +171,10 @@ Report make_report(const Facts& facts, const std::vector<Latency>& latencies,
   for (const ArmFacts& f : facts.arms)
     if (!f.sensitivity.empty() && f.sensitivity.size() <= 6 && f.seed == facts.arms.front().seed)
       add_curves(report, f);
-  XyChart sampled = chart_of(
-      "Thresholds from a part of the activations",
-      "Of each layer alike, the smallest too; in use, layers of less than 1,000 are looked at in full.",
-      "sampled %");
+  XyChart sampled = chart_of("Thresholds from a part of the activations",
+                             "Of MLP-3 each layer alike; in use, and here in the others, layers of less than "
+                             "1,000 are looked at in full.",
+                             "sampled %");
   sampled.log_x = true;
   for (const ArmFacts& f : facts.arms)
     if (!f.sampled.rates.empty() && f.seed == facts.arms.front().seed)
