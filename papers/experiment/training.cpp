@@ -86,12 +86,7 @@ Json accuracies(Module& net, const ImageProblem& problem) {
 
 StageRunner::StageRunner(const ImageProblem& problem, ArmRun& arm, int64_t total_epochs, std::ostream& out,
                          bool memory)
-    : problem_(problem),
-      arm_(arm),
-      out_(out),
-      memory_(memory),
-      progress_(out, concat(arm.name(), " seed ", arm.seed()), total_epochs,
-                {.terminal = is_terminal(1), .interval = 30, .already_done = 0, .clock = {}}) {}
+    : problem_(problem), arm_(arm), out_(out), memory_(memory), total_epochs_(total_epochs) {}
 
 void StageRunner::run(const Stage& stage, Module& net) {
   if (!std::filesystem::exists(file(stage.name))) {
@@ -121,10 +116,9 @@ void StageRunner::train(const Stage& stage, Module& net) {
   Best best;
   std::unique_ptr<Optimizer> optimizer;
   int64_t epoch = resume(file("checkpoint"), stage, net, optimizer, best);
-  if (!log_rewound_) arm_.rewind_log(epochs_done_ + epoch);
-  log_rewound_ = true;
   const int64_t first = epochs_done_;
   epochs_done_ += epoch;
+  if (!progress_) go_on();
   while (epoch < stage.epochs && !(stage.done && stage.done())) {
     loader.seek({first + epoch, 0});
     const double lr = stage.lr(epoch);
@@ -154,8 +148,8 @@ void StageRunner::train(const Stage& stage, Module& net) {
     for (const JsonMember& fact : facts.members()) line[fact.key] = fact.value;
     arm_.log(line);
     save(file("checkpoint"), stage, net, *optimizer, best, epoch);
-    progress_.update(epochs_done_, concat(stage.name, " ", epoch, "/", stage.epochs, "  loss ", outcome.loss,
-                                          "  validation ", 100 * outcome.validation, " %"));
+    progress_->update(epochs_done_, concat(stage.name, " ", epoch, "/", stage.epochs, "  loss ", outcome.loss,
+                                           "  validation ", 100 * outcome.validation, " %"));
   }
   Checkpoint out;
   out.put("model", best.model.empty() ? net.state() : best.model);
@@ -164,6 +158,14 @@ void StageRunner::train(const Stage& stage, Module& net) {
   if (stage.done) out.put("epochs", epoch);
   if (stage.after_epoch && stage.hook_state) out.put("hooks", stage.hook_state());
   out.save(file(stage.name));
+}
+
+void StageRunner::go_on() {
+  arm_.rewind_log(epochs_done_);
+  progress_.emplace(
+      out_, concat(arm_.name(), " seed ", arm_.seed()), total_epochs_,
+      Progress::Settings{
+          .terminal = is_terminal(1), .interval = 30, .already_done = epochs_done_, .clock = {}});
 }
 
 EpochOutcome StageRunner::extra_epoch(const Stage& stage, Module& net, Optimizer& optimizer, int64_t order) {

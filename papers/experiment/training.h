@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -89,6 +90,8 @@ class StageRunner {
 
  private:
   void train(const Stage& stage, Module& net);
+  /// Before the first epoch that this process trains.
+  void go_on();
   DataLoader loader_of(const Stage& stage) const;
   EpochOutcome train_epoch(const Stage& stage, Module& net, Optimizer& optimizer, DataLoader& loader,
                            int64_t first_step);
@@ -105,9 +108,9 @@ class StageRunner {
   ArmRun& arm_;
   std::ostream& out_;
   bool memory_;
-  Progress progress_;
+  int64_t total_epochs_;
+  std::optional<Progress> progress_;  // from the first epoch on that this process trains
   int64_t epochs_done_ = 0;
-  bool log_rewound_ = false;
   std::string traced_stage_;  // whose memory was printed last
 };
 

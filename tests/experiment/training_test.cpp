@@ -3,8 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <sstream>
+#include <thread>
 
 #include "core/ops/elementwise.h"
 #include "nn/linear.h"
@@ -102,6 +104,28 @@ TEST_CASE("experiment: a stage broken off after its last epoch leaves the same f
     std::filesystem::remove(file);
     CHECK(test::text_of(train_whole()) == whole);
   }
+}
+
+TEST_CASE("experiment: the speed that a resumed run prints is its own") {
+  const test::TemporaryFolder temporary;
+  const ImageProblem problem = made_up_problem();
+  std::string printed;
+  for (bool resumed : {false, true}) {
+    std::ostringstream out;
+    RunFolder run(temporary.path() / "run", Json::object({{"data", "made up"}}), true);
+    ArmRun arm = run.arm("arm", 1);
+    StageRunner runner(problem, arm, 41, out);
+    auto net = make_net();
+    runner.run(sgd_stage("first", 40), *net);
+    if (!resumed) continue;
+    Stage slow = sgd_stage("second", 1);
+    slow.begin_epoch = [](int64_t) { std::this_thread::sleep_for(std::chrono::milliseconds(50)); };
+    runner.run(slow, *net);
+    printed = out.str();
+  }
+  const std::string before = "41/41  ";
+  REQUIRE(printed.find(before) != std::string::npos);
+  CHECK(std::stod(printed.substr(printed.find(before) + before.size())) <= 20);  // 1 epoch in 0.05 s or more
 }
 
 TEST_CASE("experiment: hooks run in their order, once a step") {
