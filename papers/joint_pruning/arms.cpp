@@ -34,7 +34,7 @@ struct Training {
   double first_rate = 0, last_rate = 0;  ///< exponential in between
 };
 
-// Epochs at a falling rate, at 0.1 to 0.01 of the original where a trained network is finetuned.
+// Epochs at a falling rate; README.md sets the rates beside the published ones.
 Training dense_training(const Recipe& recipe) {
   if (recipe.solver == Solver::sgd) return {Solver::sgd, 0.1, 0.1 * 0.008};
   return {Solver::adam, 1e-3, 1e-4};
