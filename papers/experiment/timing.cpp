@@ -10,6 +10,8 @@
 namespace tenon::experiment {
 namespace {
 
+constexpr double kTurn = 0.2, kShortest = 1e-4;  // milliseconds: of a turn, of a call
+
 double thread_ms() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -23,11 +25,14 @@ std::vector<double> median_ms(const std::vector<std::function<void()>>& contesta
   const int threads = num_threads();
   set_num_threads(1);
   std::vector<std::vector<double>> times(contestants.size());
+  std::vector<int> calls(contestants.size(), 1);
   for (int i = 0; i < warm + runs; ++i)
     for (size_t c = 0; c < contestants.size(); ++c) {
       const double start = thread_ms();
-      contestants[c]();
-      if (i >= warm) times[c].push_back(thread_ms() - start);
+      for (int call = 0; call < calls[c]; ++call) contestants[c]();
+      const double each = (thread_ms() - start) / calls[c];
+      if (i < warm) calls[c] = std::max(1, static_cast<int>(kTurn / std::max(each, kShortest)));
+      if (i >= warm) times[c].push_back(each);
     }
   set_num_threads(threads);
   std::vector<double> medians;

@@ -8,7 +8,8 @@ namespace tenon::experiment {
 
 /// Median milliseconds of each contestant on one thread, of processor time: a busy machine makes a thread wait, and that is
 /// not counted. They take turns, so that what still disturbs them disturbs all alike; the first `warm` rounds are not
-/// counted. Throws Error unless runs >= 1.
+/// counted. A turn is as many calls as take 0.2 milliseconds, one at least, so that what is called for microseconds finds its
+/// numbers in the caches, as if it ran alone, and not those of the others. Throws Error unless runs >= 1.
 std::vector<double> median_ms(const std::vector<std::function<void()>>& contestants, int runs = 41,
                               int warm = 3);
 
