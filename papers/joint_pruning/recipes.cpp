@@ -46,7 +46,7 @@ std::vector<Recipe> all_recipes() {
   const Network convnet = Network::convnet5, resnet = Network::resnet32;
   add("convnet-dense", "dense", convnet, Method::dense, {}, {});
   add("convnet-wp", "WP", convnet, Method::weights, {0.7, 0.5, 0.4, 0.3, 0.5}, {});
-  // With a ReLU not all winners of a sample need be there: rates a little above the published densities.
+  // The published densities: with a ReLU not all winners of a sample need be there, so what is measured is a little lower.
   add("convnet-jp", "JP", convnet, Method::joint, {}, {0.506, 0.173, 0.099, 0.448});
   // A unit's 20 masks share a rate; the first mask is that of the first convolution.
   std::vector<double> unit_weights(21, 0.4), unit_rates(21, 0.4);
