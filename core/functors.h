@@ -8,7 +8,7 @@
 // Unary: y = f(x; a, b), floats. a and b are the op's parameters, unused by most.
 #define TENON_UNARY_OPS(X)                                                    \
   X(affine, math::fma(a, x, b))                                               \
-  X(abs, x < 0 ? -x : x)                                                      \
+  X(abs, std::fabs(x))                                                        \
   X(sign, T(x > 0) - T(x < 0))                                                \
   X(exp, math::exp(x))                                                        \
   X(log, math::log(x))                                                        \

@@ -7,6 +7,9 @@ namespace {
 
 constexpr size_t kStep = 32;
 constexpr size_t kClasses = 32;  // blocks up to 1 KiB; larger ones are the caching allocator's
+// Kept of a class. Blocks come home to the thread that frees them: one that only frees, as the user of another thread's
+// tensors does, would keep more and more.
+constexpr size_t kMostBytes = size_t{1} << 20;
 
 struct FreeBlock {
   FreeBlock* next;
@@ -15,6 +18,7 @@ struct FreeBlock {
 // Freed at thread exit. Blocks given back after that (by static destructors) go to the heap.
 struct Pool {
   FreeBlock* free[kClasses] = {};
+  size_t bytes[kClasses] = {};  // of the blocks in each list
   ~Pool() {
     for (FreeBlock*& list : free)
       while (list != nullptr) {
@@ -47,6 +51,7 @@ void* pool_take(size_t bytes) {
   if (list == nullptr) return ::operator new(c* kStep);
   FreeBlock* block = list;
   list = block->next;
+  pool.bytes[c] -= c * kStep;
   return block;
 }
 
@@ -54,9 +59,11 @@ void pool_give(void* block, size_t bytes) noexcept {
   size_t c = class_of(bytes);
   if (c >= kClasses) return deallocate(Device::cpu(), block, bytes);
   if (!kPools || c == 0 || Pool::gone) return ::operator delete(block);
+  if (pool.bytes[c] >= kMostBytes) return ::operator delete(block);
   FreeBlock* freed = static_cast<FreeBlock*>(block);
   freed->next = pool.free[c];
   pool.free[c] = freed;
+  pool.bytes[c] += c * kStep;
 }
 
 }  // namespace tenon

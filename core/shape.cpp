@@ -16,12 +16,15 @@ void Dims::erase(int axis) {
 }
 
 int64_t Dims::numel() const {
-  int64_t product = 1;
+  int64_t product = 1;  // of those that are not 0: strides count so
+  bool is_empty = false;
   for (int64_t extent : *this) {
     TENON_CHECK(extent >= 0, "shape ", *this, ": extents are not negative");
-    TENON_CHECK(!__builtin_mul_overflow(product, extent, &product), "shape ", *this, ": too many elements");
+    is_empty |= extent == 0;
+    TENON_CHECK(!__builtin_mul_overflow(product, std::max<int64_t>(extent, 1), &product), "shape ", *this,
+                ": too many elements");
   }
-  return product;
+  return is_empty ? 0 : product;
 }
 
 std::string Dims::str() const {

@@ -42,7 +42,8 @@ class Dims {
   void insert(int axis, int64_t value);
   void erase(int axis);
 
-  /// Product of the extents; 1 for rank 0. Throws if an extent is negative or the product overflows int64.
+  /// Product of the extents; 1 for rank 0. Throws if an extent is negative, or if the product of those that are not 0
+  /// overflows int64.
   int64_t numel() const;
   /// "[2, 3, 4]"
   std::string str() const;

@@ -106,8 +106,20 @@ bool Tensor::is_dense() const {
 }
 
 bool Tensor::overlaps_itself() const {
-  for (int i = 0; i < rank(); ++i)
-    if (strides_[i] == 0 && shape_[i] > 1) return true;
+  if (numel_ <= 1) return false;
+  // From the innermost axis on, each must step over all that those inside it reach.
+  int order[kMaxRank] = {}, count = 0;
+  for (int i = 0; i < rank(); ++i) {
+    if (shape_[i] == 1) continue;
+    int at = count++;
+    for (; at > 0 && strides_[order[at - 1]] > strides_[i]; --at) order[at] = order[at - 1];
+    order[at] = i;
+  }
+  int64_t reach = 0;
+  for (int i = 0; i < count; ++i) {
+    if (strides_[order[i]] <= reach) return true;
+    reach += (shape_[order[i]] - 1) * strides_[order[i]];
+  }
   return false;
 }
 
@@ -185,6 +197,13 @@ Tensor Tensor::slice(int64_t axis, int64_t start, int64_t stop, int64_t step) co
   return out;
 }
 
+Tensor Tensor::narrow(int64_t axis, int64_t start, int64_t length) const {
+  int64_t stop = 0;
+  TENON_CHECK(!__builtin_add_overflow(start, length, &stop), "narrow: expects a window of ", shape_, ", got ",
+              length, " elements from ", start);
+  return slice(axis, start, stop);
+}
+
 Tensor Tensor::select(int64_t axis, int64_t index) const {
   require_defined("select");
   int a = normalize_axis("select", axis, rank());
@@ -253,7 +272,8 @@ Tensor Tensor::reshape(const Shape& shape) const {
   int open = -1;
   for (int i = 0; i < shape.rank(); ++i) {
     if (shape[i] != -1) {
-      known *= shape[i];
+      TENON_CHECK(!__builtin_mul_overflow(known, shape[i], &known), "reshape: shape ", shape,
+                  ": too many elements");
       continue;
     }
     TENON_CHECK(open < 0, "reshape: at most one extent may be -1, got ", shape);
@@ -377,7 +397,8 @@ const Tensor& Tensor::fill_(double value) const {
 const Tensor& Tensor::copy_(const Tensor& source) const {
   require_defined("copy_");
   source.require_defined("copy_");
-  TENON_CHECK(!overlaps_itself(), "copy_: the target is a broadcast view; its elements share memory");
+  TENON_CHECK(!overlaps_itself(),
+              "copy_: the target is a broadcast or overlapping view; its elements share memory");
   Tensor from = source.device() == device() ? source : source.to(device());
   if (from.shares_storage_with(*this)) from = from.clone();  // the two may overlap
   copy_into("copy_", broadcast_to("copy_", from, shape_), *this);

@@ -59,7 +59,7 @@ class Tensor {
   bool is_contiguous() const;
   /// True if the elements fill one gap-free block of memory, in whatever order of axes.
   bool is_dense() const;
-  /// True if two indices may name the same element (a broadcast axis of stride 0).
+  /// True if two indices may name the same element: a broadcast axis of stride 0, or windows that overlap.
   bool overlaps_itself() const;
   bool shares_storage_with(const Tensor& other) const { return storage_ == other.storage_; }
   /// True if no other tensor looks at this storage.
@@ -94,9 +94,7 @@ class Tensor {
   /// Elements start, start + step, ... before stop along an axis. 0 <= start <= stop <= extent, step >= 1.
   Tensor slice(int64_t axis, int64_t start, int64_t stop, int64_t step = 1) const;
   /// `length` elements from `start`.
-  Tensor narrow(int64_t axis, int64_t start, int64_t length) const {
-    return slice(axis, start, start + length);
-  }
+  Tensor narrow(int64_t axis, int64_t start, int64_t length) const;
   /// One index of an axis, which disappears; negative indices count from the back.
   Tensor select(int64_t axis, int64_t index) const;
   /// Extents of 1 (and new leading axes) repeated by stride 0 up to `shape`.

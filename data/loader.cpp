@@ -115,8 +115,8 @@ DataLoader::~DataLoader() = default;
 int64_t DataLoader::size() const { return static_cast<int64_t>(indices_.size()); }
 
 int64_t DataLoader::batches_per_epoch() const {
-  return options_.drop_last ? size() / options_.batch_size
-                            : (size() + options_.batch_size - 1) / options_.batch_size;
+  const int64_t whole = size() / options_.batch_size;
+  return options_.drop_last || size() % options_.batch_size == 0 ? whole : whole + 1;
 }
 
 bool DataLoader::next(Batch& batch) {

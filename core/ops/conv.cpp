@@ -51,10 +51,7 @@ ConvPlan make_plan(const ImageOp& op, int64_t images, int64_t in_channels, int64
     TENON_CHECK(kernel[i] >= 1, op, ": the kernel has no taps: ", kernel);
     plan.in[at] = in[i], plan.kernel[at] = kernel[i];
     plan.stride[at] = stride[i], plan.padding[at] = padding[i], plan.dilation[at] = dilation[i];
-    const int64_t room = in[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1;
-    TENON_CHECK(room >= 0, op, ": kernel ", kernel, " with dilation ", dilation, " is larger than the input ",
-                in, " with padding ", padding);
-    plan.out[at] = room / stride[i] + 1;
+    plan.out[at] = room_of_window(op, in, kernel, padding, dilation, i) / stride[i] + 1;
   }
   return plan;
 }

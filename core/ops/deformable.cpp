@@ -25,10 +25,9 @@ DeformablePlan make_plan(const char* op, int64_t images, int64_t channels, const
   DeformablePlan plan;
   plan.images = images, plan.channels = channels;
   for (int i = 0; i < 2; ++i) {
-    const int64_t reach = in[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1);
-    TENON_CHECK(in[i] >= 1 && reach >= 1, op, ": kernel ", kernel, " with dilation ", dilation,
-                " is larger than the input ", in, " with padding ", padding);
-    plan.in[i] = in[i], plan.out[i] = (reach - 1) / stride[i] + 1, plan.kernel[i] = kernel[i];
+    TENON_CHECK(in[i] >= 1, op, ": expects images of extents >= 1, got ", in);
+    plan.in[i] = in[i], plan.kernel[i] = kernel[i];
+    plan.out[i] = room_of_window(op, in, kernel, padding, dilation, i) / stride[i] + 1;
     plan.stride[i] = stride[i], plan.padding[i] = padding[i], plan.dilation[i] = dilation[i];
   }
   const Shape offsets{images, 2 * plan.taps(), plan.out[0], plan.out[1]};

@@ -35,6 +35,19 @@ Dims per_axis(const ImageOp& op, const char* what, int axes, const Dims& given, 
   return all;
 }
 
+int64_t room_of_window(const ImageOp& op, const Dims& in, const Dims& kernel, const Dims& padding,
+                       const Dims& dilation, int axis) {
+  int64_t sides = 0, padded = 0, reach = 0;
+  const bool overflows = __builtin_mul_overflow(padding[axis], int64_t{2}, &sides) ||
+                         __builtin_add_overflow(in[axis], sides, &padded) ||
+                         __builtin_mul_overflow(dilation[axis], kernel[axis] - 1, &reach);
+  TENON_CHECK(!overflows, op, ": kernel ", kernel, ", dilation ", dilation, " or padding ", padding,
+              " is too large to be counted");
+  TENON_CHECK(padded > reach, op, ": kernel ", kernel, " with dilation ", dilation,
+              " is larger than the input ", in, " with padding ", padding);
+  return padded - reach - 1;
+}
+
 bool channels_last(const Tensor& x) {
   if (x.shape()[1] == 1) return false;
   bool wide = false;  // with a single position there is no order to tell

@@ -29,6 +29,11 @@ Shape image_shape(int64_t images, int64_t channels, const Dims& extents);
 Dims per_axis(const ImageOp& op, const char* what, int axes, const Dims& given, int64_t standard,
               int64_t least);
 
+/// How far a window may slide along spatial axis `axis`: in + 2 padding - dilation (kernel - 1) - 1. Throws in the name of
+/// `op` if it is larger than the padded input, or if these numbers leave int64. All four have an entry an axis.
+int64_t room_of_window(const ImageOp& op, const Dims& in, const Dims& kernel, const Dims& padding,
+                       const Dims& dilation, int axis);
+
 /// Do the channels of an image lie inside its positions?
 bool channels_last(const Tensor& x);
 /// Uninitialised; row-major, or with channels innermost.

@@ -30,8 +30,13 @@ void check_padding(const char* op, const Tensor& x, const Dims& before, const Di
   TENON_CHECK(before.rank() == x.rank() && after.rank() == x.rank(), op,
               ": expects one padding before and after each axis of ", x.shape(), ", got ", before, " and ",
               after);
-  for (int i = 0; i < x.rank(); ++i)
+  for (int i = 0; i < x.rank(); ++i) {
     TENON_CHECK(before[i] >= 0 && after[i] >= 0, op, ": expects paddings >= 0, got ", before, " and ", after);
+    int64_t padded = 0;
+    TENON_CHECK(!__builtin_add_overflow(before[i], after[i], &padded) &&
+                    !__builtin_add_overflow(padded, x.shape()[i], &padded),
+                op, ": paddings ", before, " and ", after, " of ", x.shape(), " are too large to be counted");
+  }
 }
 
 // Positions in x along a padded axis, before those outside are turned back.
@@ -165,7 +170,7 @@ Tensor roll(const Tensor& x, const Dims& axes, const Dims& shifts) {
     copy_into("roll", y.slice(a, extent - up, extent), moved.slice(a, 0, up));
     y = moved;
   }
-  return y;
+  return y.shares_storage_with(x) ? x.clone() : y;
 }
 
 }  // namespace tenon

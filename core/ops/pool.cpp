@@ -25,14 +25,11 @@ ImageOp check_image(const char* plain, const Tensor& x) {
 void check_windows(const ImageOp& op, const PoolAxis& axis) {
   TENON_CHECK(axis.in >= 1, op, ": the input has a spatial axis of extent 0");
   for (int64_t o = 0; o < axis.out; ++o) {
-    bool reaches = false;
-    for (int64_t t = 0; t < axis.taps(o) && !reaches; ++t) {
-      const int64_t i = axis.start(o) + t * axis.dilation;
-      reaches = i >= 0 && i < axis.in;
-    }
-    TENON_CHECK(reaches, op, ": window ", o, " lies wholly in the padding (input ", axis.in, ", kernel ",
-                axis.kernel, ", stride ", axis.stride, ", padding ", axis.padding, ", dilation ",
-                axis.dilation, ")");
+    const int64_t start = axis.start(o);
+    const int64_t first = start < 0 ? (-start + axis.dilation - 1) / axis.dilation : 0;  // tap at or behind 0
+    TENON_CHECK(first < axis.taps(o) && start + first * axis.dilation < axis.in, op, ": window ", o,
+                " lies wholly in the padding (input ", axis.in, ", kernel ", axis.kernel, ", stride ",
+                axis.stride, ", padding ", axis.padding, ", dilation ", axis.dilation, ")");
   }
 }
 
@@ -52,12 +49,10 @@ PoolPlan make_plan(const ImageOp& op, const Shape& x, const Dims& in, const Pool
     PoolAxis& axis = plan.axis[3 - axes + i];
     axis.in = in[i], axis.kernel = kernel[i], axis.stride = stride[i], axis.padding = padding[i];
     axis.dilation = dilation[i];
-    TENON_CHECK(2 * padding[i] <= kernel[i], op, ": padding expects at most half of the kernel ", kernel,
+    TENON_CHECK(padding[i] <= kernel[i] / 2, op, ": padding expects at most half of the kernel ", kernel,
                 ", got ", padding);
-    const int64_t room = in[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1;
-    TENON_CHECK(room >= 0, op, ": kernel ", kernel, " with dilation ", dilation, " is larger than the input ",
-                in, " with padding ", padding);
-    axis.out = (options.ceil_mode ? room + stride[i] - 1 : room) / stride[i] + 1;
+    const int64_t room = room_of_window(op, in, kernel, padding, dilation, i);
+    axis.out = room / stride[i] + 1 + (options.ceil_mode && room % stride[i] != 0 ? 1 : 0);
     if (options.ceil_mode && (axis.out - 1) * stride[i] >= in[i] + padding[i]) --axis.out;
     check_windows(op, axis);
   }

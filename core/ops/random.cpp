@@ -35,10 +35,11 @@ Tensor random_normal(const Shape& shape, Generator& generator, double mean, doub
 
 Tensor random_integers(const Shape& shape, Generator& generator, int64_t low, int64_t high, DType dtype,
                        Device device) {
-  TENON_CHECK(low < high && static_cast<uint64_t>(high - low) <= 0xffffffffu,
+  const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+  TENON_CHECK(low < high && range <= 0xffffffffu,
               "random_integers: expects low < high, less than 2^32 apart, got ", low, " and ", high);
-  return draw({.kind = Distribution::Kind::integers, .low = low, .range = static_cast<uint64_t>(high - low)},
-              shape, generator, dtype, device);
+  return draw({.kind = Distribution::Kind::integers, .low = low, .range = range}, shape, generator, dtype,
+              device);
 }
 
 Tensor random_bernoulli(const Shape& shape, Generator& generator, double probability, Device device) {

@@ -33,9 +33,8 @@ SparseConvPlan make_plan(const SparsePattern& pattern, const Tensor& x, const Di
     TENON_CHECK(kernel[i] >= 1, "sparse_conv: the kernel has no taps: ", kernel);
     plan.in[at] = x.shape()[i + 2], plan.kernel[at] = kernel[i];
     plan.padding[at] = padding[i], plan.dilation[at] = dilation[i];
-    plan.out[at] = plan.padded(at) - dilation[i] * (kernel[i] - 1);
-    TENON_CHECK(plan.out[at] >= 1, "sparse_conv: kernel ", kernel, " with dilation ", dilation,
-                " is larger than the input ", x.shape(), " with padding ", padding);
+    plan.out[at] =
+        room_of_window("sparse_conv", spatial_extents(x.shape()), kernel, padding, dilation, i) + 1;
     taps *= kernel[i], plane *= plan.padded(at);
   }
   TENON_CHECK(pattern.columns() == plan.in_channels * taps, "sparse_conv: a pattern of ", pattern.str(),

@@ -184,6 +184,12 @@ const Register conv_row({
                  conv(image, kernel, {}, {.dilation = {1, 1, 1}});
                },
                {"conv2d", "dilation expects 2 values"}},
+              {"beyond int64",
+               [=] {
+                 conv(Tensor::zeros({1, 1, 9}), Tensor::zeros({1, 1, 5}), {},
+                      {.dilation = {int64_t{1} << 62}});
+               },
+               {"conv1d", "too large"}},
               {"groups",
                [=] {
                  conv(image, Tensor::zeros({5, 2, 3, 3}), {}, {.groups = 2});

@@ -1,4 +1,6 @@
 // Joining, padding and turning: cat, stack, split, pad, flip, roll.
+#include <limits>
+
 #include "autograd/ops/index.h"
 #include "autograd/ops/view.h"
 #include "core/ops/index.h"
@@ -255,7 +257,13 @@ Row pad_row(const char* op, bool from_elements, PadForm tensor_form, PadVariable
          [=] {
            tensor_form(Tensor::zeros({3, 4}), {1}, {1});
          },
-         {op, "each axis of [3, 4]", "[1]"}}};
+         {op, "each axis of [3, 4]", "[1]"}},
+        {"beyond int64",
+         [=] {
+           const int64_t most = std::numeric_limits<int64_t>::max();
+           tensor_form(Tensor::zeros({3}), {most}, {most});
+         },
+         {op, "too large"}}};
     refusals.insert(refusals.end(), more.begin(), more.end());
     return refusals;
   };

@@ -1,8 +1,9 @@
-// Elementwise ops where the catalogue's rows do not go: integers at the ends of their range.
+// Elementwise ops where the catalogue's rows do not go: integers at the ends of their range, -0.
 #include "core/ops/elementwise.h"
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -25,4 +26,10 @@ TEST_CASE("elementwise: integers wrap around") {
   check_wrapping<int64_t>();
   check_wrapping<int32_t>();
   check_wrapping<uint8_t>();
+}
+
+TEST_CASE("elementwise: the magnitude of -0 is +0") {
+  for (DType dtype : {float32, float64})
+    for (double x : abs(Tensor::full({37}, -0.0, dtype)).to(float64).to_vector<double>())
+      REQUIRE_FALSE(std::signbit(x));
 }

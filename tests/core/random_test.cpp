@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <limits>
 
 #include "core/parallel.h"
 #include "tests/seed.h"
@@ -137,6 +138,8 @@ TEST_CASE("random_integers, random_bernoulli, random_permutation: ranges, shares
   CHECK(random_permutation(0, g).is_empty());
   CHECK_THROWS_AS(random_integers({2}, g, 3, 3), Error);
   CHECK_THROWS_AS(random_integers({2}, g, 0, int64_t{1} << 40), Error);
+  using Limits = std::numeric_limits<int64_t>;
+  CHECK_THROWS_AS(random_integers({2}, g, Limits::min(), Limits::max()), Error);
   CHECK_THROWS_AS(random_bernoulli({2}, g, 1.5), Error);
   CHECK_THROWS_AS(g.next_below(0), Error);
 }

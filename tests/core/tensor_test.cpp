@@ -228,6 +228,9 @@ TEST_CASE("tensor: views refuse what does not fit, by name") {
   CHECK(contains(message_of([] { Tensor::zeros({-1}); }), "not negative"));
   CHECK(contains(message_of([=] { Tensor::empty({huge, 2}); }), "too many elements"));
   CHECK(contains(message_of([=] { Tensor::empty({huge}); }), "too large"));
+  CHECK(contains(message_of([=] { Tensor::empty({0, huge, huge}); }), "too many elements"));
+  CHECK(contains(message_of([&] { x.narrow(0, 1, huge); }), "narrow: expects a window of [2, 3]"));
+  CHECK(contains(message_of([&] { x.reshape({huge, huge, -1}); }), "too many elements"));
   CHECK(contains(message_of([] { Dims::filled(9, 1); }), "rank is at most 8"));
 }
 
@@ -251,6 +254,10 @@ TEST_CASE("tensor: as_strided stays inside the storage") {
     CHECK(contains(message_of([&] { x.as_strided(w.shape, w.strides, w.offset); }), "reach outside"));
   }
   CHECK(contains(message_of([&] { x.as_strided({2}, {-1}, 5); }), "not negative"));
+  const Tensor sliding = x.as_strided({3, 3}, {1, 1}, 0), stepped = x.as_strided({2, 3}, {6, 2}, 0);
+  CHECK(sliding.overlaps_itself());
+  CHECK_FALSE(stepped.overlaps_itself());
+  CHECK(contains(message_of([&] { sliding.copy_(Tensor::zeros({3, 3}, int64)); }), "share memory"));
   CHECK(contains(message_of([&] { x.as_strided({2}, {1, 1}, 0); }), "differ in rank"));
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -256,6 +257,9 @@ TEST_CASE("loader: what makes no sense is refused") {
   options = {};
   options.augment.mean = {0.5F};
   CHECK_THROWS_AS(DataLoader(numbered_images(3), options), Error);
+  options = {};
+  options.batch_size = std::numeric_limits<int64_t>::max();
+  CHECK(DataLoader(numbered_images(3), options).batches_per_epoch() == 1);
   DataLoader loader(numbered_images(300), {});
   CHECK_THROWS_AS(loader.seek({-1, 0}), Error);
   CHECK_THROWS_AS(loader.seek({0, 4}), Error);

@@ -2,9 +2,13 @@
 // come from the caching allocator, what the tape makes from pools.
 #include <doctest/doctest.h>
 
+#include <thread>
+#include <vector>
+
 #include "core/allocator.h"
 #include "core/memory_trace.h"
 #include "core/parallel.h"
+#include "core/pool.h"
 #include "nn/loss.h"
 #include "nn/models/lenet.h"
 #include "nn/models/mlp.h"
@@ -108,6 +112,19 @@ TEST_CASE("steady state: a step of ResNet-20 allocates nothing") {
   const Classifier classifier(make_cifar_resnet(20, 10, Block::basic, generator), {2, 3, 32, 32});
   SGD sgd(classifier.model->named_parameters(), {.lr = 0.1, .momentum = 0.9});
   check_steady([&] { classifier.step(sgd); });
+}
+
+TEST_CASE("steady state: a thread that frees what another one makes does not keep all of it") {
+  constexpr size_t kBlocks = 100'000, kBytes = 64, kMostKept = size_t{1} << 20;
+  std::vector<void*> blocks(kBlocks);
+  std::thread([&] {
+    for (void*& block : blocks) block = pool_take(kBytes);
+  }).join();
+  for (void* block : blocks) pool_give(block, kBytes);
+  const uint64_t before = heap_allocations();
+  for (void*& block : blocks) block = pool_take(kBytes);
+  if (counts_heap()) CHECK(heap_allocations() - before >= kBlocks - kMostKept / kBytes);
+  for (void* block : blocks) pool_give(block, kBytes);
 }
 
 TEST_CASE("steady state: the peak of a step is what the step needs") {
