@@ -87,11 +87,11 @@ class Walk {
     std::shared_ptr<Node> node;
     Grads grads;  // of its outputs
   };
-  using Key = std::pair<uint64_t, const Node*>;
+  using Key = std::pair<uint64_t, uint64_t>;  // sequence and number
 
   // [send]
   void send(const Edge& edge, const Variable& grad) {
-    Arrived& arrived = frontier_[{edge.node->sequence(), edge.node.get()}];
+    Arrived& arrived = frontier_[{edge.node->sequence(), edge.node->number()}];
     if (arrived.node == nullptr) {
       arrived.node = edge.node;
       arrived.grads.resize(static_cast<size_t>(edge.node->outputs()));
@@ -188,8 +188,8 @@ class Walk {
   }
 
   BackwardOptions options_;
-  // Nodes with gradients that arrived, newest first. A node and its inputs are never equally old, leaves (0)
-  // aside.
+  // Nodes with gradients that arrived, newest first; leaves (0) last, the newest of them first, so that hooks run in an
+  // order that no address decides.
   std::map<Key, Arrived, std::greater<Key>, PoolAllocator<std::pair<const Key, Arrived>>> frontier_;
   bool restricted_ = false;
   uint64_t oldest_target_ = ~uint64_t{0};

@@ -13,7 +13,8 @@
 // An op of your own is written the same way, outside the library (tests/autograd/custom_op_test.cpp):
 //   - compute the output with functions on tensors, and give it to `record` with the inputs and the rule;
 //     `record_many` takes several outputs; an optional input may be an undefined Variable;
-//   - capture an input through Saved, so that one that was overwritten since is refused; do not capture an output,
+//   - capture an input, or a tensor that is a constant of the rule, through Saved, so that one that was overwritten since
+//     is refused; do not capture an output,
 //     which would hold its own node: ask for Keep::outputs and read Gradients::output;
 //   - write the rule with functions on Variables alone, and gradients of gradients are there; a rule that cannot
 //     be differentiated again says why in Keep::once_reason, and is refused by name when one asks for it.
@@ -61,6 +62,8 @@ class Node : public std::enable_shared_from_this<Node> {
   /// Frees what the rule holds.
   virtual void release() = 0;
   // [/node]
+  /// Unlike any other node's, and grows with time, that of leaves too.
+  uint64_t number() const { return number_; }
   /// Reason why the gradient cannot be differentiated again, or null.
   const char* once_reason = nullptr;
   /// Tensors of outputs that the rule asked to keep (see Gradients::output).
@@ -70,7 +73,7 @@ class Node : public std::enable_shared_from_this<Node> {
 
  protected:
   const char* op_;
-  uint64_t sequence_;
+  uint64_t number_, sequence_;
   int outputs_;
   PoolVector<Edge> edges_;
 
@@ -113,6 +116,8 @@ class Saved {
       : variable_(std::move(variable)),
         version_(variable_.value().version()),
         exchanges_(variable_.state()->exchanges) {}
+  /// A constant of the rule: labels, a mask, an index.
+  explicit Saved(const Tensor& constant) : Saved(Variable(constant)) {}
   const Variable& operator()() const {
     if (variable_.value().version() != version_ || variable_.state()->exchanges != exchanges_) [[unlikely]]
       refuse();
@@ -126,6 +131,22 @@ class Saved {
   uint32_t exchanges_;
 };
 // [/saved]
+
+/// An input or a constant that may be undefined, kept likewise.
+class SavedOptional {
+ public:
+  template <class X>
+  explicit SavedOptional(const X& x) {
+    if (x.defined()) saved_.emplace(x);
+  }
+  Variable operator()() const { return saved_ ? (*saved_)() : Variable(); }
+
+ private:
+  std::optional<Saved> saved_;
+};
+
+/// The numbers of an operand that may be left out.
+inline Tensor value_or_none(const Variable& x) { return x.defined() ? x.value() : Tensor(); }
 
 /// On an ordinary way back: does nobody else hold this gradient's numbers, so that a rule may write its
 /// result over them? Never while recording.

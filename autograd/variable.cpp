@@ -13,7 +13,7 @@ namespace {
 
 thread_local bool recording_now = true;
 thread_local UnrecordedInputs* unrecorded_inputs = nullptr;
-std::atomic<uint64_t> next_sequence = 1;
+std::atomic<uint64_t> next_number = 1;
 
 // [bury]
 // Chains of nodes are freed one after another here: left to recursion, a long chain would overflow the stack.
@@ -79,7 +79,10 @@ const std::shared_ptr<Node>& node_of(VariableState& state, const std::shared_ptr
 }  // namespace
 
 Node::Node(const char* op, int outputs)
-    : op_(op), sequence_(next_sequence.fetch_add(1, std::memory_order_relaxed)), outputs_(outputs) {}
+    : op_(op),
+      number_(next_number.fetch_add(1, std::memory_order_relaxed)),
+      sequence_(number_),
+      outputs_(outputs) {}
 
 Node::~Node() {
   for (Edge& edge : edges_) bury(std::move(edge.node));
@@ -129,6 +132,12 @@ void Variable::set_grad(Variable grad) const {
 void Variable::set_value(Tensor value) const {
   TENON_CHECK(is_leaf(), "set_value: only a leaf's numbers can be exchanged");
   TENON_CHECK(!recording() || !requires_grad(), "set_value: parameters change only under NoGrad");
+  TENON_CHECK(value.defined(), "set_value: undefined tensor");
+  TENON_CHECK(!requires_grad() || is_floating(value.dtype()), "set_value: expects float32 or float64, got ",
+              value.str());
+  const Tensor& before = state_->value;
+  if (value.shape() != before.shape() || value.dtype() != before.dtype() || value.device() != before.device())
+    state_->grad = Variable();
   state_->value = std::move(value);
   ++state_->exchanges;
 }

@@ -44,8 +44,8 @@ class Variable {
   const Variable& grad() const;
   void set_grad(Variable grad) const;
   void zero_grad() const { set_grad(Variable()); }
-  /// Exchanges the numbers of a leaf (any shape), as pruning and shrinking do. Throws while recording if
-  /// it requires a gradient.
+  /// Exchanges the numbers of a leaf (any shape), as pruning and shrinking do; a gradient of another shape, dtype or
+  /// device is dropped. Throws on an undefined tensor, and, if it requires a gradient, while recording and on integers.
   void set_value(Tensor value) const;
   /// The same numbers without history.
   Variable detach() const { return Variable(value()); }

@@ -7,12 +7,6 @@
 #include "core/ops/image.h"
 
 namespace tenon {
-namespace {
-
-Tensor value_or_none(const Variable& x) { return x.defined() ? x.value() : Tensor(); }
-
-}  // namespace
-
 Variable sum_over_positions(const Variable& g) {
   Dims axes{0};
   for (int i = 2; i < g.rank(); ++i) axes.push_back(i);

@@ -12,8 +12,6 @@ namespace {
 
 constexpr Keep kOnce{.once_reason = "the derivative of a bilinear sample by its place has steps"};
 
-Tensor value_or_none(const Variable& x) { return x.defined() ? x.value() : Tensor(); }
-
 // Sets the gradients of offset (input 1) and mask (input 2) of columns of x, as far as they are wanted.
 void set_backward_offset(Gradients& out, const Variable& g, const Variable& x, const Variable& offset,
                          const Variable& mask, const Dims& kernel, const ConvOptions& options) {
@@ -32,10 +30,9 @@ Variable deformable_columns(const Variable& x, const Variable& offset, const Var
   return record(
       "deformable_columns",
       deformable_columns(x.value(), offset.value(), value_or_none(mask), kernel, options), {x, offset, mask},
-      [x = Saved(x), offset = Saved(offset),
-       mask = mask.defined() ? std::optional(Saved(mask)) : std::nullopt, kernel,
-       options](const Variable& g, Gradients& out) {
-        const Variable m = mask ? (*mask)() : Variable();
+      [x = Saved(x), offset = Saved(offset), mask = SavedOptional(mask), kernel, options](const Variable& g,
+                                                                                          Gradients& out) {
+        const Variable m = mask();
         if (out.needed(0))
           out.set(0, deformable_columns_backward_input(g, offset(), m, spatial_extents(x().shape()), kernel,
                                                        options));
@@ -51,10 +48,9 @@ Variable deformable_columns_backward_input(const Variable& u, const Variable& of
       "deformable_columns_backward_input",
       deformable_columns_backward_input(u.value(), offset.value(), value_or_none(mask), in, kernel, options),
       {u, offset, mask},
-      [u = Saved(u), offset = Saved(offset),
-       mask = mask.defined() ? std::optional(Saved(mask)) : std::nullopt, kernel,
-       options](const Variable& h, Gradients& out) {
-        const Variable m = mask ? (*mask)() : Variable();
+      [u = Saved(u), offset = Saved(offset), mask = SavedOptional(mask), kernel, options](const Variable& h,
+                                                                                          Gradients& out) {
+        const Variable m = mask();
         if (out.needed(0)) out.set(0, deformable_columns(h, offset(), m, kernel, options));
         set_backward_offset(out, u(), h, offset(), m, kernel, options);
       },

@@ -10,9 +10,9 @@ namespace tenon {
 Variable roi_align(const Variable& x, const Tensor& boxes, const Tensor& image,
                    const RoiAlignOptions& options) {
   return record("roi_align", roi_align(x.value(), boxes, image, options), {x},
-                [boxes, image, options, images = x.shape()[0], in = spatial_extents(x.shape())](
-                    const Variable& g, Gradients& out) {
-                  out.set(0, roi_align_backward(g, boxes, image, images, in, options));
+                [boxes = Saved(boxes), image = Saved(image), options, images = x.shape()[0],
+                 in = spatial_extents(x.shape())](const Variable& g, Gradients& out) {
+                  out.set(0, roi_align_backward(g, boxes().value(), image().value(), images, in, options));
                 });
 }
 
@@ -20,8 +20,8 @@ Variable roi_align(const Variable& x, const Tensor& boxes, const Tensor& image,
 Variable roi_align_backward(const Variable& g, const Tensor& boxes, const Tensor& image, int64_t images,
                             const Dims& in, const RoiAlignOptions& options) {
   return record("roi_align_backward", roi_align_backward(g.value(), boxes, image, images, in, options), {g},
-                [boxes, image, options](const Variable& h, Gradients& out) {
-                  out.set(0, roi_align(h, boxes, image, options));
+                [boxes = Saved(boxes), image = Saved(image), options](const Variable& h, Gradients& out) {
+                  out.set(0, roi_align(h, boxes().value(), image().value(), options));
                 });
 }
 

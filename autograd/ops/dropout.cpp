@@ -9,8 +9,8 @@ namespace {
 
 // y = mask ? x / (1 - p) : 0           dx = mask ? g / (1 - p) : 0
 Variable record_dropout(const char* op, const Dropped& dropped, const Variable& x, double p) {
-  return record(op, dropped.y, {x}, [mask = dropped.mask, p](const Variable& g, Gradients& out) {
-    out.set(0, dropout_with_mask(g, mask, p));
+  return record(op, dropped.y, {x}, [mask = Saved(dropped.mask), p](const Variable& g, Gradients& out) {
+    out.set(0, dropout_with_mask(g, mask().value(), p));
   });
 }
 

@@ -204,12 +204,13 @@ Variable mul(const Variable& x, const Variable& y) {
 }
 // [/mul]
 
-// z = x / y            dx = g / y, dy = -g x / y^2
+// z = x / y            dx = g / y, dy = -g / y (x / y): a y^2 would leave the range of floats where dy does not
 Variable div(const Variable& x, const Variable& y) {
   return record("div", div(x.value(), y.value()), {x, y},
                 [x = Saved(x), y = Saved(y)](const Variable& g, Gradients& out) {
-                  if (out.needed(0)) out.set(0, sum_to(g / y(), x().shape()));
-                  if (out.needed(1)) out.set(1, sum_to(-(g * x() / square(y())), y().shape()));
+                  const Variable share = g / y();
+                  if (out.needed(0)) out.set(0, sum_to(share, x().shape()));
+                  if (out.needed(1)) out.set(1, sum_to(-(share * (x() / y())), y().shape()));
                 });
 }
 
@@ -242,12 +243,29 @@ Variable minimum(const Variable& x, const Variable& y) {
   return extreme("minimum", minimum(x.value(), y.value()), x, y, false);
 }
 
-// z = x^y              dx = g y x^(y-1), dy = g z log x
+namespace {
+
+// x, but 1 where it is 0 and the exponent is `fits`: where a factor of 0 is to win over the infinity of 0^-1 or log 0.
+Variable without_zeros(const Variable& x, const Tensor& fits) {
+  const Tensor zero = Tensor::scalar(0, x.dtype(), x.device());
+  return where(mul(equal(x.value(), zero), fits), Variable(Tensor::scalar(1, x.dtype(), x.device())), x);
+}
+
+}  // namespace
+
+// z = x^y              dx = g y x^(y-1), 0 where x = y = 0;  dy = g z log x, 0 where x = 0 <= y
 Variable pow(const Variable& x, const Variable& y) {
   return record("pow", pow(x.value(), y.value()), {x, y},
                 [x = Saved(x), y = Saved(y)](const Variable& g, Gradients& out) {
-                  if (out.needed(0)) out.set(0, sum_to(g * y() * pow(x(), y() - 1.0), x().shape()));
-                  if (out.needed(1)) out.set(1, sum_to(g * out.output() * log(x()), y().shape()));
+                  const Tensor zero = Tensor::scalar(0, g.dtype(), g.device());
+                  if (out.needed(0)) {
+                    const Variable base = without_zeros(x(), equal(y().value(), zero));
+                    out.set(0, sum_to(g * y() * pow(base, y() - 1.0), x().shape()));
+                  }
+                  if (out.needed(1)) {
+                    const Variable base = without_zeros(x(), greater_equal(y().value(), zero));
+                    out.set(1, sum_to(g * out.output() * log(base), y().shape()));
+                  }
                 },
                 {.outputs = true});
 }
@@ -255,10 +273,10 @@ Variable pow(const Variable& x, const Variable& y) {
 // z = c ? x : y        dx = c ? g : 0, dy = c ? 0 : g
 Variable where(const Tensor& condition, const Variable& x, const Variable& y) {
   return record("where", where(condition, x.value(), y.value()), {x, y},
-                [condition, sx = x.shape(), sy = y.shape()](const Variable& g, Gradients& out) {
+                [c = Saved(condition), sx = x.shape(), sy = y.shape()](const Variable& g, Gradients& out) {
                   Variable zero(Tensor::scalar(0, g.dtype(), g.device()));
-                  if (out.needed(0)) out.set(0, sum_to(where(condition, g, zero), sx));
-                  if (out.needed(1)) out.set(1, sum_to(where(condition, zero, g), sy));
+                  if (out.needed(0)) out.set(0, sum_to(where(c().value(), g, zero), sx));
+                  if (out.needed(1)) out.set(1, sum_to(where(c().value(), zero, g), sy));
                 });
 }
 

@@ -1,7 +1,5 @@
 #include "autograd/ops/graph.h"
 
-#include <optional>
-
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/sparse.h"
 #include "autograd/ops/view.h"
@@ -33,36 +31,22 @@ Variable gathered(const char* op, const GraphBatch& graphs, const Tensor& weight
   return reshape(graph_propagate(weights, x), {graphs.graphs(), x.size(2)});
 }
 
-// What a rule needs of the graphs; refused, as any saved input, if it was overwritten since.
-class Graphs {
- public:
-  Graphs(const Tensor& adjacency, const Tensor& gate) : adjacency_(Variable(adjacency)) {
-    if (gate.defined()) gate_.emplace(Variable(gate));
-  }
-  const Tensor& adjacency() const { return adjacency_().value(); }
-  Tensor gate() const { return gate_ ? (*gate_)().value() : Tensor(); }
-
- private:
-  Saved adjacency_;
-  std::optional<Saved> gate_;
-};
-
 }  // namespace
 
 // [rules]
 // y = 1/R sum_r s_r A_r x_r            dx = graph_propagate_transposed(A, g), through the same gate
 Variable graph_propagate(const Tensor& adjacency, const Variable& x, const Tensor& gate) {
   return record("graph_propagate", graph_propagate(adjacency, x.value(), gate), {x},
-                [graphs = Graphs(adjacency, gate)](const Variable& g, Gradients& out) {
-                  out.set(0, graph_propagate_transposed(graphs.adjacency(), g, graphs.gate()));
+                [a = Saved(adjacency), s = SavedOptional(gate)](const Variable& g, Gradients& out) {
+                  out.set(0, graph_propagate_transposed(a().value(), g, value_or_none(s())));
                 });
 }
 
 // z_r = 1/R A_r^T s_r g                dg = graph_propagate(A, h), through the same gate
 Variable graph_propagate_transposed(const Tensor& adjacency, const Variable& g, const Tensor& gate) {
   return record("graph_propagate_transposed", graph_propagate_transposed(adjacency, g.value(), gate), {g},
-                [graphs = Graphs(adjacency, gate)](const Variable& h, Gradients& out) {
-                  out.set(0, graph_propagate(graphs.adjacency(), h, graphs.gate()));
+                [a = Saved(adjacency), s = SavedOptional(gate)](const Variable& h, Gradients& out) {
+                  out.set(0, graph_propagate(a().value(), h, value_or_none(s())));
                 });
 }
 // [/rules]

@@ -10,8 +10,6 @@
 namespace tenon {
 namespace {
 
-Saved saved(const Tensor& index) { return Saved(Variable(index)); }
-
 std::vector<Tensor> values_of(const std::vector<Variable>& variables) {
   std::vector<Tensor> values;
   for (const Variable& v : variables) values.push_back(v.defined() ? v.value() : Tensor());
@@ -23,7 +21,7 @@ std::pair<Variable, Tensor> sorted(const char* op, std::pair<Tensor, Tensor> y, 
                                    int64_t axis) {
   Variable value =
       record(op, std::move(y.first), {x},
-             [at = saved(y.second), axis, extent = x.size(axis)](const Variable& g, Gradients& out) {
+             [at = Saved(y.second), axis, extent = x.size(axis)](const Variable& g, Gradients& out) {
                out.set(0, scatter_add(g, axis, at().value(), extent));
              });
   return {value, y.second};
@@ -54,7 +52,7 @@ Variable pad_with(const char* op, Tensor (*form)(const Tensor&, const Dims&, con
 Variable gather(const Variable& x, int64_t axis, const Tensor& index) {
   Tensor y = gather(x.value(), axis, index);
   return record("gather", std::move(y), {x},
-                [p = saved(index), axis, extent = x.size(axis)](const Variable& g, Gradients& out) {
+                [p = Saved(index), axis, extent = x.size(axis)](const Variable& g, Gradients& out) {
                   out.set(0, scatter_add(g, axis, p().value(), extent));
                 });
 }
@@ -63,7 +61,7 @@ Variable gather(const Variable& x, int64_t axis, const Tensor& index) {
 Variable scatter_add(const Variable& source, int64_t axis, const Tensor& index, int64_t extent) {
   Tensor y = scatter_add(source.value(), axis, index, extent);
   return record("scatter_add", std::move(y), {source},
-                [p = saved(index), axis](const Variable& g, Gradients& out) {
+                [p = Saved(index), axis](const Variable& g, Gradients& out) {
                   out.set(0, gather(g, axis, p().value()));
                 });
 }
@@ -72,7 +70,7 @@ Variable scatter_add(const Variable& source, int64_t axis, const Tensor& index, 
 Variable index_select(const Variable& x, int64_t axis, const Tensor& index) {
   Tensor y = index_select(x.value(), axis, index);
   return record("index_select", std::move(y), {x},
-                [p = saved(index), a = normalize_axis("index_select", axis, x.rank()), extent = x.size(axis)](
+                [p = Saved(index), a = normalize_axis("index_select", axis, x.rank()), extent = x.size(axis)](
                     const Variable& g, Gradients& out) { out.set(0, index_add(g, a, p().value(), extent)); });
 }
 
@@ -80,7 +78,7 @@ Variable index_select(const Variable& x, int64_t axis, const Tensor& index) {
 Variable index_add(const Variable& source, int64_t axis, const Tensor& index, int64_t extent) {
   Tensor y = index_add(source.value(), axis, index, extent);
   return record("index_add", std::move(y), {source},
-                [p = saved(index), axis](const Variable& g, Gradients& out) {
+                [p = Saved(index), axis](const Variable& g, Gradients& out) {
                   out.set(0, index_select(g, axis, p().value()));
                 });
 }
@@ -88,7 +86,7 @@ Variable index_add(const Variable& source, int64_t axis, const Tensor& index, in
 // y = value where m, else x        dx = 0 where m, else g
 Variable masked_fill(const Variable& x, const Tensor& mask, double value) {
   Tensor y = masked_fill(x.value(), mask, value);
-  return record("masked_fill", std::move(y), {x}, [m = saved(mask)](const Variable& g, Gradients& out) {
+  return record("masked_fill", std::move(y), {x}, [m = Saved(mask)](const Variable& g, Gradients& out) {
     out.set(0, masked_fill(g, m().value(), 0));
   });
 }
@@ -97,7 +95,7 @@ Variable masked_fill(const Variable& x, const Tensor& mask, double value) {
 Variable masked_select(const Variable& x, const Tensor& mask) {
   Tensor y = masked_select(x.value(), mask);
   return record("masked_select", std::move(y), {x},
-                [m = saved(mask), shape = x.shape()](const Variable& g, Gradients& out) {
+                [m = Saved(mask), shape = x.shape()](const Variable& g, Gradients& out) {
                   Tensor positions = nonzero(broadcast_to("masked_select", m().value(), shape));
                   out.set(0, reshape(index_add(g, 0, positions, shape.numel()), shape));
                 });

@@ -1,7 +1,5 @@
 #include "autograd/ops/norm.h"
 
-#include <optional>
-
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/view.h"
@@ -12,21 +10,6 @@
 
 namespace tenon {
 namespace {
-
-// Numbers of an optional parameter.
-Tensor value_of(const Variable& v) { return v.defined() ? v.value() : Tensor(); }
-
-// An input that may be undefined, kept for the rule.
-class SavedOptional {
- public:
-  explicit SavedOptional(const Variable& v) {
-    if (v.defined()) saved_.emplace(v);
-  }
-  Variable operator()() const { return saved_ ? (*saved_)() : Variable(); }
-
- private:
-  std::optional<Saved> saved_;
-};
 
 Variable plus(const Variable& a, const Variable& b) { return !a.defined() ? b : !b.defined() ? a : a + b; }
 
@@ -124,31 +107,33 @@ PoolVector<Variable> record_backward(const char* op, const NormGradients& gradie
 }  // namespace
 
 NormalizedVariable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
-  Normalized result = batch_norm(x.value(), value_of(weight), value_of(bias), eps);
-  auto backward = [mean = result.mean, variance = result.variance, eps](const Variable& g, const Variable& v,
-                                                                        const Variable& w) {
-    return batch_norm_backward(g, v, w, mean, variance, eps);
+  Normalized result = batch_norm(x.value(), value_or_none(weight), value_or_none(bias), eps);
+  auto backward = [mean = Saved(result.mean), variance = Saved(result.variance), eps](
+                      const Variable& g, const Variable& v, const Variable& w) {
+    return batch_norm_backward(g, v, w, mean().value(), variance().value(), eps);
   };
   return {record_norm("batch_norm", result.y, x, weight, bias, backward), result.mean, result.variance};
 }
 
 PoolVector<Variable> batch_norm_backward(const Variable& g, const Variable& x, const Variable& weight,
                                          const Tensor& mean, const Tensor& variance, double eps) {
-  return record_backward("batch_norm_backward",
-                         batch_norm_backward(g.value(), x.value(), value_of(weight), mean, variance, eps), g,
-                         x, weight, {x.size(1), {0, 2, 3}, eps});
+  return record_backward(
+      "batch_norm_backward",
+      batch_norm_backward(g.value(), x.value(), value_or_none(weight), mean, variance, eps), g, x, weight,
+      {x.size(1), {0, 2, 3}, eps});
 }
 
 // y = max(0, batch_norm(x) + residual)      with p = g where y > 0: dresidual = p, the others as of batch_norm for p
 NormalizedVariable batch_norm_relu(const Variable& x, const Variable& weight, const Variable& bias,
                                    const Variable& residual, double eps) {
-  Normalized result = batch_norm_relu(x.value(), value_of(weight), value_of(bias), value_of(residual), eps);
+  Normalized result =
+      batch_norm_relu(x.value(), value_or_none(weight), value_or_none(bias), value_or_none(residual), eps);
   Variable y = record(
       "batch_norm_relu", result.y, {x, weight, bias, residual},
-      [x = Saved(x), w = SavedOptional(weight), mean = result.mean, variance = result.variance,
+      [x = Saved(x), w = SavedOptional(weight), mean = Saved(result.mean), variance = Saved(result.variance),
        with_residual = residual.defined(), eps](const Variable& g, Gradients& out) {
-        const PoolVector<Variable> gradients =
-            batch_norm_relu_backward(g, x(), out.output().value(), w(), mean, variance, with_residual, eps);
+        const PoolVector<Variable> gradients = batch_norm_relu_backward(
+            g, x(), out.output().value(), w(), mean().value(), variance().value(), with_residual, eps);
         for (size_t i = 0; i < gradients.size(); ++i)
           if (out.needed(static_cast<int>(i))) out.set(static_cast<int>(i), gradients[i]);
       },
@@ -160,18 +145,18 @@ NormalizedVariable batch_norm_relu(const Variable& x, const Variable& weight, co
 PoolVector<Variable> batch_norm_relu_backward(const Variable& g, const Variable& x, const Tensor& y,
                                               const Variable& weight, const Tensor& mean,
                                               const Tensor& variance, bool with_residual, double eps) {
-  NormReluGradients gradients =
-      batch_norm_relu_backward(g.value(), x.value(), y, value_of(weight), mean, variance, with_residual, eps);
+  NormReluGradients gradients = batch_norm_relu_backward(g.value(), x.value(), y, value_or_none(weight), mean,
+                                                         variance, with_residual, eps);
   PoolVector<Tensor> outputs = {gradients.norm.x, gradients.norm.weight, gradients.norm.bias};
   if (with_residual) outputs.push_back(gradients.residual);
   const Variable inputs[] = {g, x, weight};
   return record_many(
       "batch_norm_relu_backward", outputs, inputs,
-      [g = Saved(g), x = Saved(x), w = SavedOptional(weight), y = Variable(y),
+      [g = Saved(g), x = Saved(x), w = SavedOptional(weight), y = Saved(y),
        rule = SecondOrder{x.size(1), {0, 2, 3}, eps}](std::span<const Variable> incoming, Gradients& out) {
-        SecondOrder::Result to = rule(relu_backward(g(), y), x(), w(), incoming.first(3));
+        SecondOrder::Result to = rule(relu_backward(g(), y()), x(), w(), incoming.first(3));
         if (incoming.size() > 3 && incoming[3].defined()) to.g = plus(to.g, incoming[3]);
-        if (to.g.defined()) to.g = relu_backward(to.g, y);
+        if (to.g.defined()) to.g = relu_backward(to.g, y());
         to.set(out);
       });
 }
@@ -179,7 +164,7 @@ PoolVector<Variable> batch_norm_relu_backward(const Variable& g, const Variable&
 // y = w h + b, h = (x - mean) r with given mean, r      dx = g w r, dw = S[g h], db = S[g]
 Variable batch_norm_eval(const Variable& x, const Variable& weight, const Variable& bias, const Tensor& mean,
                          const Tensor& variance, double eps) {
-  Tensor y = batch_norm_eval(x.value(), value_of(weight), value_of(bias), mean, variance, eps);
+  Tensor y = batch_norm_eval(x.value(), value_or_none(weight), value_or_none(bias), mean, variance, eps);
   Shape one_a_channel = Dims::filled(x.rank(), 1);
   one_a_channel[1] = x.size(1);
   Dims others;
@@ -200,10 +185,10 @@ Variable batch_norm_eval(const Variable& x, const Variable& weight, const Variab
 
 NormalizedVariable group_norm(const Variable& x, int64_t groups, const Variable& weight, const Variable& bias,
                               double eps) {
-  Normalized result = group_norm(x.value(), groups, value_of(weight), value_of(bias), eps);
-  auto backward = [mean = result.mean, variance = result.variance, groups, eps](
+  Normalized result = group_norm(x.value(), groups, value_or_none(weight), value_or_none(bias), eps);
+  auto backward = [mean = Saved(result.mean), variance = Saved(result.variance), groups, eps](
                       const Variable& g, const Variable& v, const Variable& w) {
-    return group_norm_backward(g, v, groups, w, mean, variance, eps);
+    return group_norm_backward(g, v, groups, w, mean().value(), variance().value(), eps);
   };
   return {record_norm("group_norm", result.y, x, weight, bias, backward), result.mean, result.variance};
 }
@@ -213,13 +198,13 @@ PoolVector<Variable> group_norm_backward(const Variable& g, const Variable& x, i
                                          double eps) {
   return record_backward(
       "group_norm_backward",
-      group_norm_backward(g.value(), x.value(), groups, value_of(weight), mean, variance, eps), g, x, weight,
-      {groups, {2, 3}, eps});
+      group_norm_backward(g.value(), x.value(), groups, value_or_none(weight), mean, variance, eps), g, x,
+      weight, {groups, {2, 3}, eps});
 }
 
 // Composed of ops that know how to go back.
 Variable layer_norm(const Variable& x, int axes, const Variable& weight, const Variable& bias, double eps) {
-  Variable rows = reshape(x, layer_norm_rows(x.value(), axes, value_of(weight), value_of(bias)));
+  Variable rows = reshape(x, layer_norm_rows(x.value(), axes, value_or_none(weight), value_or_none(bias)));
   Variable y = reshape(group_norm(rows, 1, Variable(), Variable(), eps).y, x.shape());
   if (weight.defined()) y = y * weight;
   return bias.defined() ? y + bias : y;

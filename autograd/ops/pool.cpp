@@ -12,8 +12,8 @@ namespace {
 std::pair<Variable, Tensor> extreme(const char* op, const std::pair<Tensor, Tensor>& y, const Variable& x) {
   Variable value =
       record(op, y.first, {x},
-             [index = y.second, in = spatial_extents(x.shape())](const Variable& g, Gradients& out) {
-               out.set(0, max_pool_backward(g, index, in));
+             [index = Saved(y.second), in = spatial_extents(x.shape())](const Variable& g, Gradients& out) {
+               out.set(0, max_pool_backward(g, index().value(), in));
              });
   return {value, y.second};
 }
@@ -30,12 +30,14 @@ std::pair<Variable, Tensor> adaptive_max_pool(const Variable& x, const Dims& out
 // Scattering to an index and gathering from it are linear, and each is the transpose of the other.
 Variable max_pool_backward(const Variable& u, const Tensor& index, const Dims& in) {
   return record("max_pool_backward", max_pool_backward(u.value(), index, in), {u},
-                [index](const Variable& g, Gradients& out) { out.set(0, max_pool_gather(g, index)); });
+                [index = Saved(index)](const Variable& g, Gradients& out) {
+                  out.set(0, max_pool_gather(g, index().value()));
+                });
 }
 Variable max_pool_gather(const Variable& x, const Tensor& index) {
   return record("max_pool_gather", max_pool_gather(x.value(), index), {x},
-                [index, in = spatial_extents(x.shape())](const Variable& g, Gradients& out) {
-                  out.set(0, max_pool_backward(g, index, in));
+                [index = Saved(index), in = spatial_extents(x.shape())](const Variable& g, Gradients& out) {
+                  out.set(0, max_pool_backward(g, index().value(), in));
                 });
 }
 

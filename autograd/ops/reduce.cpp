@@ -41,18 +41,19 @@ Variable extreme(const char* op, Tensor y, const Variable& x, const Dims& axes) 
 // y = max x along one axis, at index i        dx[i] = g, elsewhere 0
 std::pair<Variable, Tensor> extreme_with_index(const char* op, const std::pair<Tensor, Tensor>& y,
                                                const Variable& x, int64_t axis) {
-  Tensor index = y.second;
   int a = normalize_axis(op, axis, x.rank());
-  Variable value = record(op, y.first, {x}, [index, a, shape = x.shape()](const Variable& g, Gradients& out) {
-    Shape kept = shape;
-    kept[a] = 1;
-    Shape along = Dims::filled(shape.rank(), 1);
-    along[a] = shape[a];
-    Tensor positions = Tensor::arange(shape[a], int64, index.device()).reshape(along);
-    Tensor chosen = equal(broadcast_to("max_with_index", positions, shape), index.reshape(kept));
-    out.set(0, reshape(g, kept) * Variable(chosen.to(g.dtype())));
-  });
-  return {value, index};
+  Variable value = record(
+      op, y.first, {x}, [at = Saved(y.second), a, shape = x.shape()](const Variable& g, Gradients& out) {
+        const Tensor& index = at().value();
+        Shape kept = shape;
+        kept[a] = 1;
+        Shape along = Dims::filled(shape.rank(), 1);
+        along[a] = shape[a];
+        Tensor positions = Tensor::arange(shape[a], int64, index.device()).reshape(along);
+        Tensor chosen = equal(broadcast_to("max_with_index", positions, shape), index.reshape(kept));
+        out.set(0, reshape(g, kept) * Variable(chosen.to(g.dtype())));
+      });
+  return {value, y.second};
 }
 
 }  // namespace
@@ -111,10 +112,12 @@ Variable norm2(const Variable& x, const Dims& axes, bool keep) {
   return record("norm2", norm2(x.value(), axes, keep), {x},
                 [x = Saved(x), axes](const Variable& g, Gradients& out) {
                   Variable y = out.output();
-                  // Dividing by 1 where y = 0 gives 0 there, since x is 0 as well.
-                  Tensor is_zero = equal(y.value(), Tensor::scalar(0, y.dtype(), y.device()));
-                  Variable divisor = where(is_zero, Variable(Tensor::scalar(1, y.dtype(), y.device())), y);
-                  out.set(0, x() * reshape(g / divisor, kept_shape(x().shape(), axes)));
+                  // Where y = 0 the quotient is a constant 0, lest the second derivative be what a divisor made of it.
+                  const Variable zero(Tensor::scalar(0, y.dtype(), y.device())),
+                      one(Tensor::scalar(1, y.dtype(), y.device()));
+                  const Tensor is_zero = equal(y.value(), zero.value());
+                  const Variable quotient = where(is_zero, zero, g / where(is_zero, one, y));
+                  out.set(0, x() * reshape(quotient, kept_shape(x().shape(), axes)));
                 },
                 {.outputs = true});
 }

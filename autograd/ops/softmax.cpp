@@ -40,8 +40,8 @@ Variable logsumexp(const Variable& x, int64_t axis, bool keep) {
 // y = mean over rows of -sum t log softmax(z)      dz = g / rows (softmax(z) - t)
 Variable softmax_cross_entropy(const Variable& logits, const Tensor& labels, double smoothing) {
   return record("softmax_cross_entropy", softmax_cross_entropy(logits.value(), labels, smoothing), {logits},
-                [z = Saved(logits), labels, smoothing](const Variable& g, Gradients& out) {
-                  out.set(0, softmax_cross_entropy_backward(g, z(), labels, smoothing));
+                [z = Saved(logits), t = Saved(labels), smoothing](const Variable& g, Gradients& out) {
+                  out.set(0, softmax_cross_entropy_backward(g, z(), t().value(), smoothing));
                 });
 }
 
@@ -49,20 +49,21 @@ Variable softmax_cross_entropy(const Variable& logits, const Tensor& labels, dou
 //   dg = sum(h (p - t)) / rows,     dz = g / rows p (h - sum_c(h p))
 Variable softmax_cross_entropy_backward(const Variable& g, const Variable& logits, const Tensor& labels,
                                         double smoothing) {
-  return record("softmax_cross_entropy_backward",
-                softmax_cross_entropy_backward(g.value(), logits.value(), labels, smoothing), {g, logits},
-                [g = Saved(g), z = Saved(logits), labels, smoothing](const Variable& h, Gradients& out) {
-                  if (out.needed(0)) {
-                    Variable one(Tensor::scalar(1, h.dtype(), h.device()));
-                    out.set(0, sum(h * softmax_cross_entropy_backward(one, z(), labels, smoothing)));
-                  }
-                  if (out.needed(1)) {
-                    Variable p = softmax(z(), 1);
-                    Variable hp = h * p;
-                    Variable share = g() / static_cast<double>(labels.numel());
-                    out.set(1, share * (hp - p * sum(hp, {1}, true)));
-                  }
-                });
+  return record(
+      "softmax_cross_entropy_backward",
+      softmax_cross_entropy_backward(g.value(), logits.value(), labels, smoothing), {g, logits},
+      [g = Saved(g), z = Saved(logits), t = Saved(labels), smoothing](const Variable& h, Gradients& out) {
+        if (out.needed(0)) {
+          Variable one(Tensor::scalar(1, h.dtype(), h.device()));
+          out.set(0, sum(h * softmax_cross_entropy_backward(one, z(), t().value(), smoothing)));
+        }
+        if (out.needed(1)) {
+          Variable p = softmax(z(), 1);
+          Variable hp = h * p;
+          Variable share = g() / static_cast<double>(t().numel());
+          out.set(1, share * (hp - p * sum(hp, {1}, true)));
+        }
+      });
 }
 
 }  // namespace tenon

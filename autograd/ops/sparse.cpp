@@ -12,8 +12,6 @@
 namespace tenon {
 namespace {
 
-Tensor value_or_none(const Variable& x) { return x.defined() ? x.value() : Tensor(); }
-
 // The matrix [rows, columns] of some values, and the values of a matrix.
 Variable scattered(const SparsePattern& w, const Variable& values) {
   const Tensor places = w.places().reshape({-1}).to(values.device());

@@ -309,3 +309,58 @@ TEST_CASE("ops that can be differentiated once refuse a graph of their gradient,
   CHECK(contains(message, "gradient of single"));
   CHECK(contains(message, "out of a table"));
 }
+
+TEST_CASE("hooks: those of leaves run newest first, wherever in memory the leaves lie") {
+  std::vector<int> seen;
+  auto hooked = [&](int i) {
+    Variable x = leaf({1});
+    x.add_hook([&seen, i](const Variable&) {
+      seen.push_back(i);
+      return Variable();
+    });
+    return x;
+  };
+  // The last one is likely to take the place in memory that the second one leaves behind.
+  std::vector<Variable> x = {hooked(0), hooked(1), hooked(2)};
+  x[1] = Variable();
+  x[1] = hooked(3);
+  backward(sum(x[0] * x[1] * x[2]));
+  CHECK(seen == std::vector<int>{3, 2, 0});
+}
+
+TEST_CASE("variable: a gradient goes with numbers of its shape; a leaf is given numbers that it may have") {
+  Variable w = leaf({1});
+  backward(sum(w));
+  NoGrad no_grad;
+  w.set_value(Tensor::ones({3}, float64));
+  CHECK_FALSE(w.grad().defined());
+  w.set_grad(Variable(Tensor::ones({3}, float64)));
+  w.set_value(Tensor::zeros({3}, float64));
+  CHECK(w.grad().defined());
+  CHECK(contains(message_of([&] { w.set_value(Tensor()); }), "set_value: undefined"));
+  CHECK(contains(message_of([&] { w.set_value(Tensor::zeros({3}, int64)); }), "set_value: expects float"));
+}
+
+TEST_CASE("gradients in corners: powers of 0, quotients at the ends of the range, the norm of 0") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  Variable x = leaf({0, 0, 0, 2}), y = leaf({2, 0, -1, 0});
+  backward(sum(pow(x, y)));
+  CHECK(numbers(x.grad()) == Numbers{0, 0, -infinity, 0});
+  CHECK(numbers(y.grad()) == Numbers{0, 0, -infinity, std::log(2.0)});
+
+  Variable a(Tensor::from<float>({1e-25F, 1e20F}), true), b(Tensor::from<float>({1e-23F, 1e20F}), true);
+  backward(sum(a / b));
+  const std::vector<float> got = b.grad().value().to_vector<float>();
+  CHECK(got[0] == doctest::Approx(-1e21));
+  CHECK(got[1] == doctest::Approx(-1e-20).epsilon(1e-6));
+  CHECK(got[1] != 0);
+
+  // Where the norm is 0 its gradient is a constant 0.
+  Variable rows = Variable(Tensor::from<double>({0, 0, 3, 4}, {2, 2}), true);
+  const Variable first = gradients({sum(norm2(rows, {1}))}, {rows}, {}, {.create_graph = true})[0];
+  CHECK(numbers(first) == Numbers{0, 0, 0.6, 0.8});
+  const Variable second = gradients({sum(first)}, {rows})[0];
+  CHECK(numbers(second)[0] == 0);
+  CHECK(numbers(second)[1] == 0);
+  CHECK(numbers(second)[2] == doctest::Approx((16 - 12) / 125.0));  // sum_j (delta_ij - x_i x_j / 25) / 5
+}
