@@ -40,12 +40,18 @@ Shape ConvLayer::walk(const Shape& input, LayerUses& uses) const {
               " channels and rank ", spatial_ + 2, ", got ", input);
   Shape output{input[0], out_};
   for (int i = 0; i < spatial_; ++i) {
-    const int64_t in = input[i + 2], reach = options_.dilation[i] * (weight.shape()[i + 2] - 1);
+    if (!transposed_) {
+      output.push_back(room_of_window(kind_, spatial_extents(input), spatial_extents(weight.shape()),
+                                      options_.padding, options_.dilation, i) /
+                           options_.stride[i] +
+                       1);
+      continue;
+    }
+    const int64_t reach = options_.dilation[i] * (weight.shape()[i + 2] - 1);
     const int64_t extent =
-        transposed_ ? (in - 1) * options_.stride[i] - 2 * options_.padding[i] + reach + 1 + output_padding_[i]
-                    : (in + 2 * options_.padding[i] - reach - 1) / options_.stride[i] + 1;
-    TENON_CHECK(transposed_ ? extent > 0 : in + 2 * options_.padding[i] > reach, kind_, ": walk: the kernel ",
-                weight.shape(), " does not fit the input ", input);
+        (input[i + 2] - 1) * options_.stride[i] - 2 * options_.padding[i] + reach + 1 + output_padding_[i];
+    TENON_CHECK(extent > 0, kind_, ": walk: the kernel ", weight.shape(),
+                " gives an empty output for the input ", input);
     output.push_back(extent);
   }
   // Each output of a convolution (each input of a transposed one) meets every weight of one filter.

@@ -38,9 +38,10 @@ Variable BatchNorm::forward_relu(const Variable& x, const Variable& residual) {
 // Moves the running statistics by those of a batch x, and returns what that was normalised to.
 Variable BatchNorm::follow(const Variable& x, const NormalizedVariable& normalized) {
   if (recomputing()) return normalized.y;  // the first run of a checkpointed segment counted this batch
-  const int64_t count = x.numel() / x.size(1);
+  Shape of_a_channel = x.shape();
+  of_a_channel[1] = 1;
   update_running_statistics(running_mean.value(), running_var.value(), normalized.mean, normalized.variance,
-                            count, options_.momentum);
+                            of_a_channel.numel(), options_.momentum);
   return normalized.y;
 }
 

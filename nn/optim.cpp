@@ -16,11 +16,15 @@ void Optimizer::Lists::clear() {
 
 void Optimizer::add_group(std::vector<NamedVariable> parameters, double lr, double weight_decay) {
   std::set<std::string> names;
+  std::set<const VariableState*> known;
   for (const ParameterGroup& group : groups_)
-    for (const NamedVariable& p : group.parameters) names.insert(p.name);
+    for (const NamedVariable& p : group.parameters)
+      names.insert(p.name), known.insert(p.variable.state().get());
   for (const NamedVariable& p : parameters) {
     TENON_CHECK(p.variable.is_leaf(), "Optimizer: parameter '", p.name, "' expects a leaf");
     TENON_CHECK(names.insert(p.name).second, "Optimizer: two parameters are named '", p.name, "'");
+    TENON_CHECK(known.insert(p.variable.state().get()).second, "Optimizer: parameter '", p.name,
+                "' is there already, under another name");
   }
   entries_.emplace_back(parameters.size());
   groups_.push_back({std::move(parameters), lr, weight_decay});
@@ -41,6 +45,7 @@ void Optimizer::step() {
   lists_.states.resize(slots_.size());
   for (size_t g = 0; g < groups_.size(); ++g) {
     const ParameterGroup& group = groups_[g];
+    lists_.clear();  // of a step that threw
     for (size_t i = 0; i < group.parameters.size(); ++i) {
       const Variable& variable = group.parameters[i].variable;
       if (!variable.grad().defined()) continue;
@@ -53,9 +58,11 @@ void Optimizer::step() {
       lists_.parameters.push_back(value);
       lists_.gradients.push_back(variable.grad().value());
       for (size_t s = 0; s < slots_.size(); ++s) lists_.states[s].push_back(entry.states[s]);
-      lists_.step_counts.push_back(++entry.step_count);
+      lists_.step_counts.push_back(entry.step_count + 1);
     }
     if (!lists_.parameters.empty()) update(group, lists_);
+    for (size_t i = 0; i < group.parameters.size(); ++i)
+      if (group.parameters[i].variable.grad().defined()) ++entries_[g][i].step_count;
     lists_.clear();
   }
 }
@@ -70,7 +77,7 @@ State Optimizer::state() const {
     decays.push_back(groups_[g].weight_decay);
     for (size_t i = 0; i < groups_[g].parameters.size(); ++i) {
       const Entry& entry = entries_[g][i];
-      if (entry.states.empty() && entry.step_count == 0) continue;
+      if (entry.step_count == 0) continue;
       const std::string& name = groups_[g].parameters[i].name;
       for (size_t s = 0; s < slots_.size(); ++s) out.emplace(slots_[s] + "." + name, entry.states[s]);
       out.emplace("step_count." + name, Tensor::from<int64_t>({entry.step_count}, {}));

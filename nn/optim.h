@@ -21,12 +21,13 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update of every parameter that has a gradient.
+  /// One update of every parameter that has a gradient. If a group's update throws, it and those behind it are left as
+  /// they were.
   void step();
   /// Drops the gradients.
   void zero_grad();
 
-  /// Adds parameters with a learning rate and a weight decay of their own. Names must be new.
+  /// Adds parameters with a learning rate and a weight decay of their own. Names and parameters must be new.
   void add_group(std::vector<NamedVariable> parameters, double lr, double weight_decay);
   /// Rates and decays may be changed at any time, as schedules do.
   std::vector<ParameterGroup>& groups() { return groups_; }

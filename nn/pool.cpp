@@ -24,8 +24,8 @@ Shape PoolLayer::walk(const Shape& input, LayerUses&) const {
   Shape output{input[0], input[1]};
   for (int i = 0; i < spatial_; ++i) {
     const int64_t stride = options_.stride[i], padding = options_.padding[i];
-    const int64_t room = input[i + 2] + 2 * padding - options_.dilation[i] * (options_.kernel[i] - 1) - 1;
-    TENON_CHECK(room >= 0, kind_, ": walk: the kernel ", options_.kernel, " does not fit the input ", input);
+    const int64_t room = room_of_window(kind_, spatial_extents(input), options_.kernel, options_.padding,
+                                        options_.dilation, i);
     int64_t extent = room / stride + 1;
     // One window more may begin inside the input or its left padding.
     if (options_.ceil_mode && room % stride != 0 && extent * stride < input[i + 2] + padding) ++extent;

@@ -5,6 +5,7 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/matmul.h"
 #include "autograd/ops/view.h"
+#include "core/ops/image.h"
 
 namespace tenon {
 
@@ -22,7 +23,7 @@ LocalResponseNorm::LocalResponseNorm(int64_t channels, const ResponseNormOptions
 Variable LocalResponseNorm::forward(const Variable& x) {
   TENON_CHECK(x.rank() >= 3 && x.shape()[1] == band_.size(0), "LocalResponseNorm: expects [N, ",
               band_.size(0), ", *], got ", x.value().str());
-  const Variable lines = reshape(x, {x.shape()[0], x.shape()[1], x.numel() / (x.shape()[0] * x.shape()[1])});
+  const Variable lines = reshape(x, {x.shape()[0], x.shape()[1], spatial_extents(x.shape()).numel()});
   const Variable near = matmul(Variable(band_.to(x.dtype()).to(x.device())), square(lines));
   return reshape(lines * pow_scalar(affine(near, options_.alpha, options_.bias), -options_.beta), x.shape());
 }

@@ -58,11 +58,10 @@ Shape SparseConv::walk(const Shape& input, LayerUses& uses) const {
               "SparseConv: walk: expects ", pattern_.columns() / kernel_.numel(), " channels and rank ",
               kernel_.rank() + 2, ", got ", input);
   Shape output{input[0], pattern_.rows()};
-  for (int i = 0; i < kernel_.rank(); ++i) {
-    output.push_back(input[i + 2] + 2 * options_.padding[i] - options_.dilation[i] * (kernel_[i] - 1));
-    TENON_CHECK(output.back() >= 1, "SparseConv: walk: the kernel ", kernel_, " does not fit the input ",
-                input);
-  }
+  for (int i = 0; i < kernel_.rank(); ++i)
+    output.push_back(room_of_window("SparseConv", spatial_extents(input), kernel_, options_.padding,
+                                    options_.dilation, i) +
+                     1);
   const int64_t positions = pattern_.rows() == 0 ? 0 : output.numel() / pattern_.rows();
   uses.push_back({this, input, output, positions * pattern_.entries() * pattern_.block_rows()});
   return output;

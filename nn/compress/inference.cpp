@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "core/ops/elementwise.h"
+#include "core/ops/image.h"
 #include "nn/activations.h"
 #include "nn/models/resnet.h"
 #include "nn/norm.h"
@@ -12,6 +13,12 @@ namespace tenon {
 
 InferenceConv::InferenceConv(Tensor weight, Tensor bias, const ConvOptions& options, Epilogue epilogue)
     : options_(options), epilogue_(epilogue) {
+  TENON_CHECK(weight.rank() >= 3 && weight.rank() <= 5,
+              "InferenceConv: expects a weight of rank 3, 4 or 5, got ", weight.str());
+  const int axes = weight.rank() - 2;
+  options_.stride = per_axis("InferenceConv", "stride", axes, options.stride, 1, 1);
+  options_.padding = per_axis("InferenceConv", "padding", axes, options.padding, 0, 0);
+  options_.dilation = per_axis("InferenceConv", "dilation", axes, options.dilation, 1, 1);
   weight_ = add_buffer("weight", std::move(weight));
   bias_ = add_buffer("bias", std::move(bias));
 }
@@ -26,10 +33,11 @@ Shape InferenceConv::walk(const Shape& input, LayerUses& uses) const {
               w[1] * options_.groups, " channels and rank ", w.rank(), ", got ", input);
   Shape output{input[0], w[0]};
   for (int i = 2; i < w.rank(); ++i)
-    output.push_back((input[i] + 2 * options_.padding[i - 2] - options_.dilation[i - 2] * (w[i] - 1) - 1) /
+    output.push_back(room_of_window("InferenceConv", spatial_extents(input), spatial_extents(w),
+                                    options_.padding, options_.dilation, i - 2) /
                          options_.stride[i - 2] +
                      1);
-  uses.push_back({this, input, output, output.numel() * (w.numel() / w[0])});
+  uses.push_back({this, input, output, output.numel() * (w.numel() / std::max<int64_t>(w[0], 1))});
   return output;
 }
 

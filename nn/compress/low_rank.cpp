@@ -190,7 +190,7 @@ int64_t rank_of_one(const RankRule& rule, const double* s, int64_t count) {
     case Kind::fraction:
       return static_cast<int64_t>(std::floor(rule.value * static_cast<double>(count)));
     case Kind::fixed:
-      return std::min(count, static_cast<int64_t>(rule.value));
+      return static_cast<int64_t>(std::min(rule.value, static_cast<double>(count)));
   }
   fail("rank_of: no such rule");
 }

@@ -4,6 +4,7 @@
 
 #include "autograd/ops/index.h"
 #include "core/ops/elementwise.h"
+#include "core/ops/image.h"
 #include "core/ops/index.h"
 #include "core/ops/reduce.h"
 #include "nn/activations.h"
@@ -90,7 +91,8 @@ Layer read_layer(const Sequential& chain, size_t place, int64_t reads) {
   const int64_t units = weight.size(0);
   TENON_CHECK(reads >= 1 && weight.size(1) % reads == 0, "shrink: ", label(chain, place), " reads ",
               weight.size(1), " features, which are not a multiple of the ", reads, " units before it");
-  layer.weight = on_host(weight).contiguous().reshape({units, reads, weight.numel() / (units * reads)});
+  const int64_t block = weight.size(1) / reads * spatial_extents(weight.shape()).numel();
+  layer.weight = on_host(weight).contiguous().reshape({units, reads, block});
   layer.bias = bias_or_zeros(conv ? conv->bias : fc->bias, units);
   layer.units.resize(static_cast<size_t>(units));
   std::iota(layer.units.begin(), layer.units.end(), 0);

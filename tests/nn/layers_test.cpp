@@ -10,6 +10,8 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/view.h"
+#include "nn/compress/inference.h"
+#include "nn/response_norm.h"
 #include "tests/seed.h"
 
 namespace tenon {
@@ -273,6 +275,17 @@ TEST_CASE("layers: each gives the shape that its walk says") {
   CHECK_THROWS_AS(MaxPool2d(PoolOptions{}), Error);
   CHECK_THROWS_WITH_AS(Conv2d(3, 4, Dims{3})(Variable(Tensor::zeros({2, 3, 8}))),
                        "Conv2d: expects an input of rank 4, got [2, 3, 8]", Error);
+}
+
+TEST_CASE("layers: no channels, no filters, no samples") {
+  BatchNorm2d norm(0);
+  CHECK(norm(Variable(Tensor::zeros({2, 0, 3, 3}))).shape() == Shape{2, 0, 3, 3});
+  LocalResponseNorm response(4, {});
+  CHECK(response(Variable(Tensor::zeros({0, 4, 3, 3}))).shape() == Shape{0, 4, 3, 3});
+  const InferenceConv conv(Tensor::zeros({0, 2, 3, 3}), Tensor::zeros({0}), {}, Epilogue::none);
+  LayerUses uses;
+  CHECK(conv.walk({1, 2, 5, 5}, uses) == Shape{1, 0, 3, 3});
+  CHECK(uses[0].macs == 0);
 }
 
 }  // namespace tenon

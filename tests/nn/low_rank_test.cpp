@@ -104,6 +104,7 @@ TEST_CASE("low rank: rules of rank") {
   CHECK(rank_of({Kind::fraction, 0.5}, s) == 2);
   CHECK(rank_of({Kind::fraction, 0.1}, s) == 1);
   CHECK(rank_of({Kind::fixed, 9}, s) == 5);
+  CHECK(rank_of({Kind::fixed, 1e19}, s) == 5);
   CHECK(rank_of({Kind::energy, 0.1}, Tensor::zeros({3})) == 1);
   // Of several matrices the largest rank counts.
   CHECK(rank_of({Kind::value, 1.5}, Tensor::from(std::vector<double>{2, 1, 1, 2, 2, 1}).reshape({2, 3})) ==

@@ -217,4 +217,21 @@ TEST_CASE("optim: the optimiser of a grown network inherits by name") {
   CHECK_THROWS_WITH_AS(plain.inherit(old), doctest::Contains("keep different state"), Error);
 }
 
+TEST_CASE(
+    "optim: a step that throws leaves its group as it was, and the next one does what it would have done") {
+  Variable w(Tensor::ones({2}), true), v(Tensor::ones({2}), true);
+  SGD sgd({{"w", w}, {"v", v}}, {.lr = 0.5, .momentum = 0.9, .dampening = 0.5});
+  w.set_grad(Variable(Tensor::ones({2})));
+  v.set_grad(Variable(Tensor::ones({2}, float64)));
+  CHECK_THROWS_WITH_AS(sgd.step(), doctest::Contains("one dtype"), Error);
+  CHECK(sgd.state().size() == 2);  // rates and decays
+  v.zero_grad();
+  sgd.step();
+  CHECK(w.value().to_vector<float>() == std::vector<float>{0.5, 0.5});  // a first step: no dampening
+  CHECK(v.value().to_vector<float>() == std::vector<float>{1, 1});
+  CHECK(sgd.state().at("step_count.w").item() == 1);
+  CHECK_THROWS_WITH_AS(sgd.add_group({{"tied", w}}, 1, 0), doctest::Contains("'tied' is there already"),
+                       Error);
+}
+
 }  // namespace tenon

@@ -190,4 +190,11 @@ TEST_CASE("mask: thresholds, liveness, and masks that are applied") {
                        "Masks: 'v' expects a uint8 mask of shape [2, 3], got float32 [2, 3] on cpu", Error);
 }
 
+TEST_CASE("shrink: a last layer without units") {
+  Sequential net;
+  net.add("fc", std::make_shared<Linear>(4, 0));
+  const Shrunk small = shrink(net, {1, 4});
+  CHECK((*small.network)(Variable(Tensor::ones({2, 4}))).shape() == Shape{2, 0});
+}
+
 }  // namespace tenon
