@@ -125,10 +125,12 @@ class Saved {
   }
 
  private:
+  friend class SavedOptional;
+  Saved() = default;  // nothing
   [[noreturn]] void refuse() const;
   Variable variable_;
-  uint64_t version_;
-  uint32_t exchanges_;
+  uint64_t version_ = 0;
+  uint32_t exchanges_ = 0;
 };
 // [/saved]
 
@@ -137,12 +139,12 @@ class SavedOptional {
  public:
   template <class X>
   explicit SavedOptional(const X& x) {
-    if (x.defined()) saved_.emplace(x);
+    if (x.defined()) saved_ = Saved(x);
   }
-  Variable operator()() const { return saved_ ? (*saved_)() : Variable(); }
+  Variable operator()() const { return saved_.variable_.defined() ? saved_() : Variable(); }
 
  private:
-  std::optional<Saved> saved_;
+  Saved saved_;
 };
 
 /// The numbers of an operand that may be left out.

@@ -225,6 +225,7 @@ std::vector<Case> max_cases(Draw& d, bool adaptive) {
 std::vector<Refusal> pool_refusals(const char* op,
                                    std::function<void(const Tensor&, const PoolOptions&)> call) {
   const Tensor x = Tensor::zeros({2, 3, 6, 5});
+  constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
   return {{"undefined", [=] { call(Tensor(), {.kernel = {2}}); }, {op, "undefined"}},
           {"dtype", [=] { call(x.to(int32), {.kernel = {2}}); }, {op, "float32 or float64", "int32"}},
           {"rank",
@@ -244,7 +245,7 @@ std::vector<Refusal> pool_refusals(const char* op,
            },
            {op, "2d", "larger than the input [6, 5]"}},
           {"beyond int64",
-           [=] { call(x, {.kernel = {5}, .dilation = {int64_t{1} << 62}}); },
+           [=] { call(x, {.kernel = {kLargest}, .padding = {kLargest / 2}}); },
            {op, "2d", "too large"}},
           {"stride", [=] { call(x, {.kernel = {2}, .stride = {0}}); }, {op, "2d", "stride", ">= 1"}},
           {"padding",
