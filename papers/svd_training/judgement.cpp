@@ -108,7 +108,7 @@ class Judge {
     return TradeOff(std::move(points));
   }
   static std::function<bool(const Recipe&)> trained_with(LowRankScheme scheme,
-                                                         std::vector<Sparsifier> sparsifiers) {
+                                                         const std::vector<Sparsifier>& sparsifiers) {
     return [=](const Recipe& r) {
       return trains_factors(r) && r.scheme == scheme && r.lambda_o > 0 &&
              std::find(sparsifiers.begin(), sparsifiers.end(), r.sparsifier) != sparsifiers.end();
