@@ -100,19 +100,20 @@ void StageRunner::run(const Stage& stage, Module& net) {
   epochs_done_ += stage.done ? in.integer("epochs") : stage.epochs;
 }
 
-DataLoader StageRunner::loader_of(const Stage& stage) const {
+// A card trains while the host makes the next batches; on the host a thread for them would take from the kernels'.
+DataLoader StageRunner::loader_of(const Stage& stage, const Module& net) const {
   return {problem_.source,
           problem_.train,
           {.batch_size = stage.batch,
            .shuffle = true,
            .drop_last = false,
            .seed = static_cast<uint64_t>(arm_.seed()),
-           .prefetch = 0,
+           .prefetch = net.device().is_cuda() ? 2 : 0,
            .augment = problem_.augment}};
 }
 
 void StageRunner::train(const Stage& stage, Module& net) {
-  DataLoader loader = loader_of(stage);
+  DataLoader loader = loader_of(stage, net);
   Best best;
   std::unique_ptr<Optimizer> optimizer;
   int64_t epoch = resume(file("checkpoint"), stage, net, optimizer, best);
@@ -170,7 +171,7 @@ void StageRunner::go_on() {
 
 EpochOutcome StageRunner::extra_epoch(const Stage& stage, Module& net, Optimizer& optimizer, int64_t order) {
   constexpr int64_t kBeyond = int64_t{1} << 23;  // half of the epochs that a loader knows
-  DataLoader loader = loader_of(stage);
+  DataLoader loader = loader_of(stage, net);
   loader.seek({kBeyond + order, 0});
   return train_epoch(stage, net, optimizer, loader, 0);
 }

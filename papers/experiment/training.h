@@ -92,7 +92,7 @@ class StageRunner {
   void train(const Stage& stage, Module& net);
   /// Before the first epoch that this process trains.
   void go_on();
-  DataLoader loader_of(const Stage& stage) const;
+  DataLoader loader_of(const Stage& stage, const Module& net) const;
   EpochOutcome train_epoch(const Stage& stage, Module& net, Optimizer& optimizer, DataLoader& loader,
                            int64_t first_step);
   /// Adds the batch's loss and right answers, both times its size, to `total`.

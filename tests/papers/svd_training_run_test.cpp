@@ -23,8 +23,8 @@ experiment::Labelled shades(int64_t count, uint64_t stream) {
   return {add(shade, random_uniform({count, 1, 8, 8}, g, 0, 0.2)), labels};
 }
 
-experiment::ImageProblem made_up_problem() {
-  return test::image_problem("made-up shades", 10, shades(100, 1), shades(40, 2), shades(40, 3));
+experiment::ImageProblem made_up_problem(int64_t training = 100, int64_t others = 40) {
+  return test::image_problem("made-up shades", 10, shades(training, 1), shades(others, 2), shades(others, 3));
 }
 
 Plan small_plan(const experiment::ImageProblem& problem, experiment::RunFolder& folder, std::ostream& out) {
@@ -105,6 +105,33 @@ TEST_CASE(
   CHECK(page.find("Singular values") != std::string::npos);
   const std::string csv = epochs_csv(conv_study(), folder.read_log());
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 1 + static_cast<int64_t>(folder.read_log().size()));
+}
+
+TEST_CASE("svd training: on the CUDA device an arm takes the same course as on the host") {
+  if (!Device::has_cuda()) {
+    MESSAGE("skipped: no device");
+    return;
+  }
+  const test::TemporaryFolder temporary;
+  const experiment::ImageProblem problem = made_up_problem(10, 5);  // the emulation is slow
+  std::vector<double> losses[2], ranks[2];
+  for (Device device : {Device::cpu(), Device::cuda()}) {
+    std::ostringstream progress;
+    experiment::RunFolder folder(temporary.path() / device.str(), Json::object({{"data", "made up"}}), false);
+    Plan plan = small_plan(problem, folder, progress);
+    plan.device = device;
+    plan.task.schedule = {1, 1, 1, 5};
+    for (const char* arm : {"channel-full", "channel-hoyer-0.1", "channel-retract-hoyer-0.1"})
+      run_arm(plan, conv_study().recipe(arm), 1);
+    for (const Json& line : folder.read_log()) {
+      losses[device.is_cuda()].push_back(line.at("loss").as_real());
+      ranks[device.is_cuda()].push_back(static_cast<double>(line.at("rank_99").as_integer()));
+    }
+  }
+  REQUIRE(losses[0].size() == 1 + 2 * (1 + 3));
+  CHECK(ranks[1] == ranks[0]);
+  for (size_t i = 0; i < losses[0].size(); ++i)
+    CHECK(losses[1][i] == doctest::Approx(losses[0][i]).epsilon(1e-3));
 }
 
 TEST_CASE("svd training: a trade-off is what no other point beats in both, joined by lines") {
