@@ -28,6 +28,7 @@
 #include "core/ops/contract.h"
 #include "cuda/kernels/conv.h"
 #include "cuda/kernels/conv_product.h"
+#include "cuda/kernels/conv_window.h"
 #include "cuda/library/products.h"
 
 namespace tenon::cuda {
@@ -158,10 +159,14 @@ __global__ void __launch_bounds__(256, 4)
 
 // `c_count` as in run_product.
 template <class T>
-void run_gather(const char* name, const ConvGather& gather, int64_t c_count, void* c, const void* a,
-                const void* source, const ConvFinish<T>& finish = {}) {
+void run_gather(const char* name, const char* window_name, const ConvGather& gather, int64_t c_count, void* c,
+                const void* a, const void* source, const ConvFinish<T>& finish = {}) {
   T* const pc = static_cast<T*>(c);
   const T *pa = static_cast<const T*>(a), *ps = static_cast<const T*>(source);
+  if constexpr (std::is_same_v<T, float>)
+    if (gather.m > 4)
+      if (const WindowPlan plan = window_plan(gather); plan.fits)
+        return run_window(window_name, plan, gather.groups, pc, pa, ps, finish);
   if (gather.m > 4) return run_product<T>(name, gather, gather.channels_inside, c_count, pc, pa, ps, finish);
   constexpr unsigned kBlock = 256;
   const int64_t blocks = divide_up(int64_t{gather.n} * gather.groups, kBlock);
@@ -184,7 +189,7 @@ void conv(const ConvPlan& plan, DType dtype, void* y, const void* x, const void*
       return finish_sums(static_cast<T*>(y), count, finish);
     }
     check_span("conv", plan);
-    run_gather<T>("conv", forward_gather(plan), count, y, weight, x, finish);
+    run_gather<T>("conv", "conv_window", forward_gather(plan), count, y, weight, x, finish);
   });
 }
 
@@ -199,7 +204,7 @@ void conv_backward_input(const ConvPlan& plan, DType dtype, void* gx, const void
     for (phase[0] = 0; phase[0] < phases[0]; ++phase[0])
       for (phase[1] = 0; phase[1] < phases[1]; ++phase[1])
         for (phase[2] = 0; phase[2] < phases[2]; ++phase[2])
-          run_gather<T>("conv_backward_input", backward_gather(plan, phase),
+          run_gather<T>("conv_backward_input", "conv_window_input", backward_gather(plan, phase),
                         single ? plan.images * plan.x.image : 0, gx, weight, g);
   });
 }

@@ -17,7 +17,15 @@ struct Case {
   const char* weight_kernel = "conv_backward_weight";
   const char* forward_kernel = "conv";
   const char* input_kernel = "conv_backward_input";
+  // Of float32 with positions innermost, conv_window.h has kernels of its own.
+  bool forward_window = false, input_window = false;
 };
+
+// `c`, of which conv_window.h takes the forward, and the gradient of the input unless it has few rows.
+Case windowed(Case c, bool input_too = true) {
+  c.forward_window = true, c.input_window = input_too;
+  return c;
+}
 
 const char* const kDepthwise = "conv_depthwise_weight";
 
@@ -45,9 +53,10 @@ void check_case(const Case& c, DType dtype, bool with_channels_inside, std::mt19
   const Tensor g = laid(integers(y.shape(), dtype, random));
   INFO("input ", x.shape().str(), ", weight ", w.shape().str(), ", ", x.str(),
        with_channels_inside ? ", channels last" : "");
-  check_on_both(c.forward_kernel, x,
+  const bool window = dtype == float32 && !with_channels_inside;
+  check_on_both(window && c.forward_window ? "conv_window" : c.forward_kernel, x,
                 [&](const Tensor& t) { return conv(t, w.to(t.device()), b.to(t.device()), c.options); });
-  check_on_both(c.input_kernel, g,
+  check_on_both(window && c.input_window ? "conv_window_input" : c.input_kernel, g,
                 [&](const Tensor& t) { return conv_backward_input(t, w.to(t.device()), c.in, c.options); });
   check_on_both(c.weight_kernel, g, [&](const Tensor& t) {
     return conv_backward_weight(t, x.to(t.device()), c.kernel, c.options);
@@ -67,11 +76,11 @@ void check_cases(const std::vector<Case>& cases, uint64_t seed,
 
 TEST_CASE("cuda kernels: convolutions at the edges of tiles") {
   check_cases({{1, 1, 1, {1, 1}, {1, 1}, {}, kDepthwise},
-               {1, 16, 16, {8, 8}, {1, 1}, {}},               // one whole tile
-               {1, 17, 17, {5, 13}, {1, 1}, {}},              // one more of everything
-               {2, 3, 33, {9, 7}, {3, 3}, {.padding = {1}}},  // rows of the middle tile
-               {3, 5, 65, {4, 6}, {2, 3}, {}},                // two tiles of rows
-               {70, 2, 3, {2, 2}, {2, 2}, {}},                // a position an image
+               {1, 16, 16, {8, 8}, {1, 1}, {}},                                // one whole tile
+               {1, 17, 17, {5, 13}, {1, 1}, {}},                               // one more of everything
+               windowed({2, 3, 33, {9, 7}, {3, 3}, {.padding = {1}}}, false),  // rows of the middle tile
+               {3, 5, 65, {4, 6}, {2, 3}, {}},                                 // two tiles of rows
+               {70, 2, 3, {2, 2}, {2, 2}, {}},                                 // a position an image
                {1, 40, 7, {300}, {5}, {.padding = {2}}}},
               1);
 }
@@ -93,7 +102,7 @@ TEST_CASE("cuda kernels: convolutions with stride, dilation, asymmetric kernels,
 }
 
 TEST_CASE("cuda kernels: convolutions' gradient of the weight, summed in parts") {
-  check_cases({{3, 4, 5, {20, 20}, {3, 3}, {.padding = {1}}, "join_parts"},
+  check_cases({windowed({3, 4, 5, {20, 20}, {3, 3}, {.padding = {1}}, "join_parts"}, false),
                {1, 2, 3, {1100}, {3}, {}, "join_parts"},
                {1, 6, 6, {9, 11, 12}, {3, 3, 3}, {.padding = {1}, .groups = 3}, "join_parts"}},
               3);
@@ -119,10 +128,27 @@ TEST_CASE("cuda kernels: convolutions in wide tiles") {
               4, {float32});
 }
 
+TEST_CASE("cuda kernels: convolutions whose block holds the patch that all taps read") {
+  const auto all = [](Case c) {
+    c.weight_kernel = "join_parts";
+    return windowed(c);
+  };
+  check_cases({all({9, 16, 16, {32, 32}, {3, 3}, {.padding = {1}}}),     // whole lines, 8 rows in a thread
+               all({7, 11, 20, {30, 29}, {3, 3}, {.padding = {2, 1}}}),  // nothing even
+               all({140, 7, 33, {8, 9}, {3, 3}, {.padding = {1}}}),      // many images in a tile
+               all({2, 5, 17, {9, 70}, {1, 3}, {.padding = {0, 1}}}), all({3, 6, 19, {70, 9}, {3, 1}, {}}),
+               all({12, 9, 10, {14, 15}, {5, 5}, {.padding = {2}}}),
+               all({1, 6, 9, {7, 18, 21}, {3, 3, 3}, {.padding = {1}}}),
+               all({2, 5, 6, {6, 20, 23}, {2, 3, 3}, {.padding = {1, 0, 2}}}),
+               all({9, 12, 18, {17, 19}, {3, 3}, {.padding = {1}, .groups = 2}}),
+               all({1, 8, 8, {3000, 9}, {3, 3}, {.padding = {1}}})},
+              10, {float32});
+}
+
 TEST_CASE("cuda kernels: convolutions of more than 32 taps") {
   check_cases({{1, 3, 6, {9, 11}, {7, 6}, {.padding = {3, 2}}},
                {2, 2, 5, {60}, {33}, {.stride = {2}, .padding = {16}}},
-               {1, 6, 7, {5, 6, 7}, {4, 3, 3}, {.padding = {2, 1, 0}}},
+               windowed({1, 6, 7, {5, 6, 7}, {4, 3, 3}, {.padding = {2, 1, 0}}}),
                {1, 5, 6, {8, 9}, {4, 8}, {.padding = {1, 4}}}},  // 32
               8);
 }
@@ -144,18 +170,10 @@ TEST_CASE("cuda kernels: convolutions of few rows, a thread a position") {
 
 TEST_CASE("cuda kernels: convolutions in TF32 keep small integers") {
   const cuda::WithSettings chosen({.tf32 = true});
-  check_cases({{2, 6, 16, {15, 14}, {3, 3}, {.padding = {1}}},
+  check_cases({windowed({2, 6, 16, {15, 14}, {3, 3}, {.padding = {1}}}),
                {1, 20, 30, {12, 9}, {3, 3}, {.stride = {2}, .padding = {1}}},
                {1, 40, 64, {7, 9}, {2, 3}, {}},
-               {2,
-                70,
-                130,
-                {5, 6, 4},
-                {1, 3, 1},
-                {.padding = {0, 1, 0}},
-                "conv_backward_weight",
-                "conv",
-                "conv_backward_input"}},
+               windowed({2, 70, 130, {5, 6, 4}, {1, 3, 1}, {.padding = {0, 1, 0}}})},
               7);
 }
 
