@@ -14,6 +14,7 @@
 #include "core/ops/contract.h"
 #include "cuda/kernels/conv.h"
 #include "cuda/kernels/conv_product.h"
+#include "cuda/kernels/conv_window_gradient.h"
 #include "cuda/kernels/team.h"
 #include "cuda/library/products.h"
 
@@ -130,6 +131,10 @@ void conv_backward_weight(const ConvPlan& plan, DType dtype, void* gw, const voi
     if (plan.in_channels == 1 && plan.out_channels <= kDepthwiseRows && plan.taps() <= kDepthwiseTaps)
       return run_depthwise(weight_gather(plan), plan.y.position != 1, static_cast<T*>(gw),
                            static_cast<const T*>(g), static_cast<const T*>(x));
+    if constexpr (std::is_same_v<T, float>)
+      if (const WindowGradientPlan window = window_gradient_plan(plan); window.fits)
+        return run_window_gradient(window, plan.groups, static_cast<T*>(gw), static_cast<const T*>(g),
+                                   static_cast<const T*>(x));
     run_product<T>("conv_backward_weight", weight_gather(plan), plan.x.position == 1, plan.weights(),
                    static_cast<T*>(gw), static_cast<const T*>(g), static_cast<const T*>(x));
   });

@@ -14,14 +14,10 @@
 #include <algorithm>
 
 #include "cuda/kernels/conv_gather.h"
-#include "cuda/kernels/linear.h"
-#include "cuda/runtime/kernel.h"
+#include "cuda/kernels/conv_window_line.h"
 
 namespace tenon::cuda {
 
-constexpr int kWindowThreads = 256;
-constexpr int kWindowColumns = 4;                    // positions of a thread
-constexpr int kWindowShared = 48 * 1024 / 4;         // words of shared memory that every card gives a block
 constexpr int64_t kWindowThreadsWanted = 132 * 256;  // a block for each multiprocessor of a large card
 
 constexpr int kWindowLongSum = 1024;  // of which conv_product.h makes two parts
@@ -112,18 +108,6 @@ struct WindowPlace {
     return is_there ? image * w.source_image + (z * w.extent[1] + y) * w.extent[2] + x : -1;
   }
 };
-
-/// A line of the patch as a thread sees it: kCount values from `at`, which is aligned for four.
-template <int kCount>
-__device__ void read_window(float (&x)[kCount], const float* at) {
-  static_assert(kCount == 4 || kCount == 6 || kCount == 8);
-  const auto first = *reinterpret_cast<const Neighbours<float, 4>*>(at);
-  for (int i = 0; i < 4; ++i) x[i] = first.v[i];
-  if constexpr (kCount > 4) {
-    const auto rest = *reinterpret_cast<const Neighbours<float, kCount - 4>*>(at + 4);
-    for (int i = 4; i < kCount; ++i) x[i] = rest.v[i - 4];
-  }
-}
 
 /// blockIdx: x the tile of positions, y the tile of rows, z the group. kTapsY, kTapsX: of the kernel; its taps along z are
 /// walked in a loop.
@@ -255,12 +239,6 @@ inline void set_window_tile(ConvWindow& w, int fours) {
   w.patch[2] = w.tile[3] * kWindowColumns + w.taps[2] - 1;
   w.pitch = (w.patch[2] + 3) / 4 * 4;
   w.plane = w.tile[0] * w.patch[0] * w.patch[1] * w.pitch;
-}
-
-/// Taps along y and x for which there are kernels.
-inline bool has_window_kernel(const int (&taps)[3]) {
-  const auto is = [&](int y, int x) { return taps[1] == y && taps[2] == x; };
-  return is(3, 3) || is(1, 3) || is(3, 1) || is(5, 5);
 }
 
 inline WindowPlan window_plan(const ConvGather& g) {

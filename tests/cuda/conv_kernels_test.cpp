@@ -19,15 +19,17 @@ struct Case {
   const char* input_kernel = "conv_backward_input";
   // Of float32 with positions innermost, conv_window.h has kernels of its own.
   bool forward_window = false, input_window = false;
+  const char* window_weight_kernel = nullptr;
 };
 
-// `c`, of which conv_window.h takes the forward, and the gradient of the input unless it has few rows.
-Case windowed(Case c, bool input_too = true) {
-  c.forward_window = true, c.input_window = input_too;
+const char *const kDepthwise = "conv_depthwise_weight", *const kWindowWeight = "conv_window_weight",
+                  *const kJoin = "join_parts";
+
+// `c`, of which conv_window.h and conv_window_gradient.h take some or all directions.
+Case windowed(Case c, const char* weight_kernel = kJoin, bool forward = true, bool input = true) {
+  c.forward_window = forward, c.input_window = input, c.window_weight_kernel = weight_kernel;
   return c;
 }
-
-const char* const kDepthwise = "conv_depthwise_weight";
 
 Shape image_of(int64_t images, int64_t channels, const Dims& extents) {
   Shape shape{images, channels};
@@ -58,9 +60,9 @@ void check_case(const Case& c, DType dtype, bool with_channels_inside, std::mt19
                 [&](const Tensor& t) { return conv(t, w.to(t.device()), b.to(t.device()), c.options); });
   check_on_both(window && c.input_window ? "conv_window_input" : c.input_kernel, g,
                 [&](const Tensor& t) { return conv_backward_input(t, w.to(t.device()), c.in, c.options); });
-  check_on_both(c.weight_kernel, g, [&](const Tensor& t) {
-    return conv_backward_weight(t, x.to(t.device()), c.kernel, c.options);
-  });
+  check_on_both(
+      window && c.window_weight_kernel != nullptr ? c.window_weight_kernel : c.weight_kernel, g,
+      [&](const Tensor& t) { return conv_backward_weight(t, x.to(t.device()), c.kernel, c.options); });
 }
 
 void check_cases(const std::vector<Case>& cases, uint64_t seed,
@@ -76,33 +78,35 @@ void check_cases(const std::vector<Case>& cases, uint64_t seed,
 
 TEST_CASE("cuda kernels: convolutions at the edges of tiles") {
   check_cases({{1, 1, 1, {1, 1}, {1, 1}, {}, kDepthwise},
-               {1, 16, 16, {8, 8}, {1, 1}, {}},                                // one whole tile
-               {1, 17, 17, {5, 13}, {1, 1}, {}},                               // one more of everything
-               windowed({2, 3, 33, {9, 7}, {3, 3}, {.padding = {1}}}, false),  // rows of the middle tile
-               {3, 5, 65, {4, 6}, {2, 3}, {}},                                 // two tiles of rows
-               {70, 2, 3, {2, 2}, {2, 2}, {}},                                 // a position an image
+               {1, 16, 16, {8, 8}, {1, 1}, {}},   // one whole tile
+               {1, 17, 17, {5, 13}, {1, 1}, {}},  // one more of everything
+               windowed({2, 3, 33, {9, 7}, {3, 3}, {.padding = {1}}}, kWindowWeight, true,
+                        false),                 // rows of the middle tile
+               {3, 5, 65, {4, 6}, {2, 3}, {}},  // two tiles of rows
+               {70, 2, 3, {2, 2}, {2, 2}, {}},  // a position an image
                {1, 40, 7, {300}, {5}, {.padding = {2}}}},
               1);
 }
 
 TEST_CASE("cuda kernels: convolutions with stride, dilation, asymmetric kernels, groups") {
-  check_cases({{2, 3, 4, {9, 10}, {3, 3}, {.stride = {2}, .padding = {1}}},
-               {1, 2, 5, {11, 8}, {2, 3}, {.stride = {3, 2}}},
-               {1, 3, 4, {7, 9}, {3, 2}, {.stride = {4, 3}, .padding = {2, 0}}},  // phases without taps
-               {1, 4, 3, {12, 11}, {3, 3}, {.padding = {2}, .dilation = {2}}},
-               {1, 2, 3, {13, 14}, {3, 3}, {.stride = {2, 3}, .padding = {1}, .dilation = {2, 3}}},
-               {1, 2, 3, {15, 12}, {3, 2}, {.stride = {2, 4}, .padding = {3}, .dilation = {3, 6}}},
-               {2, 5, 6, {6, 5, 4}, {3, 1, 1}, {.padding = {1, 0, 0}}},
-               {1, 5, 6, {5, 6, 7}, {1, 3, 1}, {.stride = {1, 2, 1}, .padding = {0, 1, 0}}},
-               {1, 3, 2, {5, 6, 7}, {2, 3, 3}, {.stride = {2}, .padding = {1}}},
-               {2, 6, 4, {7, 5}, {3, 3}, {.padding = {1}, .groups = 2}},
-               {1, 9, 9, {8, 6}, {3, 3}, {.padding = {1}, .groups = 9}, kDepthwise},
-               {1, 4, 8, {9}, {3}, {.stride = {2}, .padding = {1}, .groups = 4}, kDepthwise}},
-              2);
+  check_cases(
+      {{2, 3, 4, {9, 10}, {3, 3}, {.stride = {2}, .padding = {1}}},
+       {1, 2, 5, {11, 8}, {2, 3}, {.stride = {3, 2}}},
+       {1, 3, 4, {7, 9}, {3, 2}, {.stride = {4, 3}, .padding = {2, 0}}},  // phases without taps
+       {1, 4, 3, {12, 11}, {3, 3}, {.padding = {2}, .dilation = {2}}},
+       {1, 2, 3, {13, 14}, {3, 3}, {.stride = {2, 3}, .padding = {1}, .dilation = {2, 3}}},
+       {1, 2, 3, {15, 12}, {3, 2}, {.stride = {2, 4}, .padding = {3}, .dilation = {3, 6}}},
+       {2, 5, 6, {6, 5, 4}, {3, 1, 1}, {.padding = {1, 0, 0}}},
+       {1, 5, 6, {5, 6, 7}, {1, 3, 1}, {.stride = {1, 2, 1}, .padding = {0, 1, 0}}},
+       {1, 3, 2, {5, 6, 7}, {2, 3, 3}, {.stride = {2}, .padding = {1}}},
+       windowed({2, 6, 4, {7, 5}, {3, 3}, {.padding = {1}, .groups = 2}}, kWindowWeight, false, false),
+       {1, 9, 9, {8, 6}, {3, 3}, {.padding = {1}, .groups = 9}, kDepthwise},
+       {1, 4, 8, {9}, {3}, {.stride = {2}, .padding = {1}, .groups = 4}, kDepthwise}},
+      2);
 }
 
 TEST_CASE("cuda kernels: convolutions' gradient of the weight, summed in parts") {
-  check_cases({windowed({3, 4, 5, {20, 20}, {3, 3}, {.padding = {1}}, "join_parts"}, false),
+  check_cases({windowed({3, 4, 5, {20, 20}, {3, 3}, {.padding = {1}}, kJoin}, kJoin, true, false),
                {1, 2, 3, {1100}, {3}, {}, "join_parts"},
                {1, 6, 6, {9, 11, 12}, {3, 3, 3}, {.padding = {1}, .groups = 3}, "join_parts"}},
               3);
@@ -129,20 +133,18 @@ TEST_CASE("cuda kernels: convolutions in wide tiles") {
 }
 
 TEST_CASE("cuda kernels: convolutions whose block holds the patch that all taps read") {
-  const auto all = [](Case c) {
-    c.weight_kernel = "join_parts";
-    return windowed(c);
-  };
-  check_cases({all({9, 16, 16, {32, 32}, {3, 3}, {.padding = {1}}}),     // whole lines, 8 rows in a thread
-               all({7, 11, 20, {30, 29}, {3, 3}, {.padding = {2, 1}}}),  // nothing even
-               all({140, 7, 33, {8, 9}, {3, 3}, {.padding = {1}}}),      // many images in a tile
-               all({2, 5, 17, {9, 70}, {1, 3}, {.padding = {0, 1}}}), all({3, 6, 19, {70, 9}, {3, 1}, {}}),
-               all({12, 9, 10, {14, 15}, {5, 5}, {.padding = {2}}}),
-               all({1, 6, 9, {7, 18, 21}, {3, 3, 3}, {.padding = {1}}}),
-               all({2, 5, 6, {6, 20, 23}, {2, 3, 3}, {.padding = {1, 0, 2}}}),
-               all({9, 12, 18, {17, 19}, {3, 3}, {.padding = {1}, .groups = 2}}),
-               all({1, 8, 8, {3000, 9}, {3, 3}, {.padding = {1}}})},
-              10, {float32});
+  check_cases(
+      {windowed({9, 16, 16, {32, 32}, {3, 3}, {.padding = {1}}, kJoin}),  // whole lines, 8 rows in a thread
+       windowed({7, 11, 20, {30, 29}, {3, 3}, {.padding = {2, 1}}, kJoin}),  // nothing even
+       windowed({140, 7, 33, {8, 9}, {3, 3}, {.padding = {1}}, kJoin}),      // many images in a tile
+       windowed({2, 5, 17, {9, 70}, {1, 3}, {.padding = {0, 1}}, kJoin}),
+       windowed({3, 6, 19, {70, 9}, {3, 1}, {}, kJoin}),
+       windowed({12, 9, 10, {14, 15}, {5, 5}, {.padding = {2}}, kJoin}),
+       windowed({1, 6, 9, {7, 18, 21}, {3, 3, 3}, {.padding = {1}}, kJoin}),
+       windowed({2, 5, 6, {6, 20, 23}, {2, 3, 3}, {.padding = {1, 0, 2}}, kJoin}),
+       windowed({9, 12, 18, {17, 19}, {3, 3}, {.padding = {1}, .groups = 2}, kJoin}),
+       windowed({1, 8, 8, {3000, 9}, {3, 3}, {.padding = {1}}, kJoin})},
+      10, {float32});
 }
 
 TEST_CASE("cuda kernels: convolutions of more than 32 taps") {
@@ -154,10 +156,10 @@ TEST_CASE("cuda kernels: convolutions of more than 32 taps") {
 }
 
 TEST_CASE("cuda kernels: convolutions of many channels at few positions, summed in parts") {
-  check_cases(
-      {{1, 120, 130, {4, 4}, {3, 3}, {.padding = {1}}, "conv_backward_weight", "join_parts", "join_parts"},
-       {2, 300, 20, {3, 5}, {2, 2}, {}, "conv_backward_weight", "join_parts", "conv_backward_input"}},
-      5);
+  check_cases({windowed({1, 120, 130, {4, 4}, {3, 3}, {.padding = {1}}, "conv_backward_weight", kJoin, kJoin},
+                        kWindowWeight, false, false),
+               {2, 300, 20, {3, 5}, {2, 2}, {}, "conv_backward_weight", "join_parts", "conv_backward_input"}},
+              5);
 }
 
 TEST_CASE("cuda kernels: convolutions of few rows, a thread a position") {
