@@ -7,6 +7,7 @@
 #include "core/ops/lists.h"
 #include "core/ops/matmul.h"
 #include "core/ops/reduce.h"
+#include "core/ops/sparsity.h"
 
 namespace tenon::trp {
 namespace {
@@ -25,6 +26,14 @@ std::vector<double> energies_of(const Tensor& s) {
   return out;
 }
 
+// Sum of squares of each tensor, with one wait for the device.
+std::vector<double> squares_of(const Tensor& sums) {
+  const std::vector<double> both = sums.to_vector<double>();  // [layers, 2] of abs_sum_sq_sum
+  std::vector<double> out;
+  for (size_t i = 1; i < both.size(); i += 2) out.push_back(both[i]);
+  return out;
+}
+
 }  // namespace
 
 Tensor nuclear_direction(LowRankScheme scheme, const Svd& kept, const Shape& weight) {
@@ -39,34 +48,52 @@ RankTruncation::RankTruncation(std::vector<NamedConv> convs, const TruncationOpt
   TENON_CHECK(options.lambda >= 0, "RankTruncation: lambda expects 0 or more, got ", options.lambda);
 }
 
+std::vector<Tensor> RankTruncation::weights() const {
+  std::vector<Tensor> out;
+  for (size_t i = 0; i < layers_.size(); ++i) out.push_back(weight(i));
+  return out;
+}
+
+// All layers at once: on a card a launch costs as much as the work on a layer.
 void RankTruncation::begin_step(int64_t step) {
+  if (before_.empty())
+    for (size_t i = 0; i < layers_.size(); ++i) before_.push_back(Tensor::empty_like(weight(i)));
   if (is_cut(step)) cut(step);
-  for (size_t i = 0; i < layers_.size(); ++i) layers_[i].before = weight(i).clone();
+  lists_fill(before_, 0);
+  lists_axpy(1, weights(), before_);
 }
 
 void RankTruncation::cut(int64_t step) {
   const std::vector<Svd> full = low_rank_svds(options_.scheme, convs_);
-  NetworkCut record{step, {}, full.empty() ? std::vector<double>() : energies_of(full.back().s)};
+  NetworkCut record{step, measured(), full.empty() ? std::vector<double>() : energies_of(full.back().s)};
   for (size_t i = 0; i < layers_.size(); ++i) {
     Layer& layer = layers_[i];
     const int64_t rank = rank_of({RankRule::Kind::energy, options_.energy}, full[i].s);
-    record.layers.push_back(measured(layer, weight(i), rank));
+    record.layers[i].rank = rank;
     const Svd kept = truncated(full[i], rank);
     if (options_.energy > 0)
       weight(i).copy_(low_rank_weight(options_.scheme, product(kept), weight(i).shape()));
     if (options_.lambda > 0) layer.direction = nuclear_direction(options_.scheme, kept, weight(i).shape());
     layer.rank = rank;
     layer.cut = weight(i).clone();
-    layer.largest_update = Tensor::zeros({}, float32, weight(i).device());
   }
+  largest_updates_ = Tensor::zeros({static_cast<int64_t>(layers_.size()), 2}, float64,
+                                   convs_.empty() ? Device::cpu() : weight(0).device());
   cuts_.push_back(std::move(record));
 }
 
-LayerCut RankTruncation::measured(const Layer& layer, const Tensor& weight, int64_t rank) const {
-  if (layer.rank == 0) return {rank, kNan, kNan};
-  const double norm = norm2(weight).item();
-  return {rank, static_cast<double>(options_.period) * layer.largest_update.item() / norm,
-          norm2(sub(weight, layer.cut)).item() / norm};
+std::vector<LayerCut> RankTruncation::measured() const {
+  std::vector<LayerCut> out(layers_.size(), {0, kNan, kNan});
+  if (layers_.empty() || layers_[0].rank == 0) return out;
+  std::vector<Tensor> moved;
+  for (size_t i = 0; i < layers_.size(); ++i) moved.push_back(sub(weight(i), layers_[i].cut));
+  const std::vector<double> now = squares_of(abs_sum_sq_sum(weights())),
+                            since = squares_of(abs_sum_sq_sum(moved)), step = squares_of(largest_updates_);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    out[i].steps_ratio = static_cast<double>(options_.period) * std::sqrt(step[i] / now[i]);
+    out[i].moved_ratio = std::sqrt(since[i] / now[i]);
+  }
+  return out;
 }
 
 void RankTruncation::after_backward(int64_t step) {
@@ -85,40 +112,42 @@ void RankTruncation::after_backward(int64_t step) {
 }
 
 void RankTruncation::after_step(int64_t) {
-  for (size_t i = 0; i < layers_.size(); ++i)
-    layers_[i].largest_update = maximum(layers_[i].largest_update, norm2(sub(weight(i), layers_[i].before)));
+  if (layers_.empty()) return;
+  lists_axpy(-1, weights(), before_);
+  largest_updates_ = maximum(largest_updates_, abs_sum_sq_sum(before_));
 }
 
 std::vector<NetworkCut> RankTruncation::take_cuts() { return std::exchange(cuts_, {}); }
 
 State RankTruncation::state() const {
   State out;
+  if (largest_updates_.defined()) out["largest_updates"] = largest_updates_;
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
     if (layer.rank == 0) continue;
     const std::string& name = convs_[i].name;
     out["rank." + name] = Tensor::scalar(static_cast<double>(layer.rank), int64);
     out["cut." + name] = layer.cut;
-    out["largest_update." + name] = layer.largest_update;
     if (layer.direction.defined()) out["direction." + name] = layer.direction;
   }
   return out;
 }
 
 void RankTruncation::load_state(const State& state) {
+  const auto entry = [&](const std::string& name) {
+    const auto at = state.find(name);
+    TENON_CHECK(at != state.end(), "RankTruncation: load_state: expects an entry ", name);
+    return at->second;
+  };
   for (size_t i = 0; i < layers_.size(); ++i) {
     Layer& layer = layers_[i];
     const Device device = weight(i).device();
-    const auto entry = [&](const char* what) {
-      const auto at = state.find(what + convs_[i].name);
-      TENON_CHECK(at != state.end(), "RankTruncation: load_state: expects an entry ", what, convs_[i].name);
-      return at->second;
-    };
-    layer.rank = static_cast<int64_t>(entry("rank.").item());
-    layer.cut = entry("cut.").to(device);
-    layer.largest_update = entry("largest_update.").to(device);
-    if (options_.lambda > 0) layer.direction = entry("direction.").to(device);
+    const std::string& name = convs_[i].name;
+    layer.rank = static_cast<int64_t>(entry("rank." + name).item());
+    layer.cut = entry("cut." + name).to(device);
+    if (options_.lambda > 0) layer.direction = entry("direction." + name).to(device);
   }
+  if (!layers_.empty()) largest_updates_ = entry("largest_updates").to(weight(0).device());
 }
 
 Json cuts_json(const std::vector<NetworkCut>& cuts) {

@@ -69,20 +69,22 @@ class RankTruncation {
 
  private:
   struct Layer {
-    int64_t rank = 0;       // of the last cut; 0 before the first
-    Tensor cut;             // the weight that it left
-    Tensor direction;       // S
-    Tensor before;          // the weight before the step that runs
-    Tensor largest_update;  // float32 []: since the last cut
+    int64_t rank = 0;  // of the last cut; 0 before the first
+    Tensor cut;        // the weight that it left
+    Tensor direction;  // S
   };
   bool is_cut(int64_t step) const { return step % options_.period == 0; }
   void cut(int64_t step);
-  LayerCut measured(const Layer& layer, const Tensor& weight, int64_t rank) const;
+  /// All but the ranks, before a cut.
+  std::vector<LayerCut> measured() const;
+  std::vector<Tensor> weights() const;
   const Tensor& weight(size_t i) const { return convs_[i].conv->weight.value(); }
 
   std::vector<NamedConv> convs_;
   TruncationOptions options_;
-  std::vector<Layer> layers_;  // one for each of convs_
+  std::vector<Layer> layers_;   // one for each of convs_
+  std::vector<Tensor> before_;  // their weights before the step that runs
+  Tensor largest_updates_;      // since the last cut, as abs_sum_sq_sum gives it: float64 [layers, 2]
   std::vector<NetworkCut> cuts_;
 };
 
