@@ -44,19 +44,25 @@ struct Operands {
   T* passed;  // g where y > 0
 };
 
-// One number more.
-template <Summed kSummed, class T>
+// Neighbours from `at` on, read together.
+template <Summed kSummed, int kCount, class T>
 __device__ void add(Sums& sums, const Operands<T>& of, int64_t at, double centre) {
-  const double b = static_cast<double>(of.x[at]) - centre;
-  double a = b;
-  if constexpr (kSummed == Summed::gradient) a = static_cast<double>(of.g[at]);
+  using Several = Neighbours<T, kCount>;
+  const auto several = [&](const T* from) { return *reinterpret_cast<const Several*>(from + at); };
+  const Several x = several(of.x);
+  Several a = x;
+  if constexpr (kSummed != Summed::x) a = several(of.g);
   if constexpr (kSummed == Summed::gradient_behind_relu) {
-    const T passed = functor::relu_backward_::apply(of.g[at], of.y[at]);
-    of.passed[at] = passed;
-    a = static_cast<double>(passed);
+    const Several y = several(of.y);
+    for (int i = 0; i < kCount; ++i) a.v[i] = functor::relu_backward_::apply(a.v[i], y.v[i]);
+    *reinterpret_cast<Several*>(of.passed + at) = a;
   }
-  sums.a += a;
-  sums.ab += a * b;
+  for (int i = 0; i < kCount; ++i) {
+    const double b = static_cast<double>(x.v[i]) - centre;
+    const double first = kSummed == Summed::x ? b : static_cast<double>(a.v[i]);
+    sums.a += first;
+    sums.ab += first * b;
+  }
 }
 
 // The mean of the column's set, or (mean = null) the set's first number.
@@ -78,14 +84,14 @@ struct Parts {
     runs = std::max<int64_t>(1, block.outer / parts);
     down = (block.outer + runs - 1) / runs;
     if (down >= parts) return;
-    length = std::max<int64_t>(1, block.inner * down / parts);
+    length = std::max<int64_t>(4, block.inner * down / parts / 4 * 4);  // whole words of 16 bytes
     across = (block.inner + length - 1) / length;
   }
   int64_t count() const { return down * across; }
 };
 
-// inner > 1: a team a column, blockIdx.y the part.
-template <Summed kSummed, class T>
+// inner > 1: a team a column, blockIdx.y the part; kCount neighbours at a time.
+template <Summed kSummed, int kCount, class T>
 __global__ void __launch_bounds__(kTeamThreads)
     run_sums_kernel(NormBlock block, Parts parts, int side, Sums* sums, Operands<T> of, const double* mean) {
   const int64_t columns = block.samples * block.channels;
@@ -101,8 +107,8 @@ __global__ void __launch_bounds__(kTeamThreads)
     const int64_t first = blockIdx.y % parts.across * parts.length;
     const int64_t last = first + parts.length < block.inner ? first + parts.length : block.inner;
     for (int64_t k = first_run + threadIdx.x / side; k < last_run; k += blockDim.x / side)
-      for (int64_t i = first + threadIdx.x % side; i < last; i += side)
-        add<kSummed>(mine, of, base + k * step + i, centre);
+      for (int64_t i = first + threadIdx.x % side * kCount; i < last; i += side * kCount)
+        add<kSummed, kCount>(mine, of, base + k * step + i, centre);
   }
   mine.a = across_team(mine.a, Plus());
   mine.ab = across_team(mine.ab, Plus());
@@ -125,7 +131,7 @@ __global__ void __launch_bounds__(kTeamThreads)
     const int64_t base = s * block.outer * block.channels + c, first = blockIdx.y * parts.runs;
     const int64_t last = first + parts.runs < block.outer ? first + parts.runs : block.outer;
     for (int64_t k = first + threadIdx.y; k < last; k += blockDim.y)
-      add<kSummed>(mine, of, base + k * block.channels, centre);
+      add<kSummed, 1>(mine, of, base + k * block.channels, centre);
   }
   const unsigned slot = threadIdx.y * blockDim.x + threadIdx.x;
   part_a[slot] = mine.a;
@@ -161,12 +167,14 @@ __global__ void join_parts_kernel(int64_t columns, int64_t parts, Sums* sums, co
   if (column < columns && threadIdx.x == 0) sums[column] = all;
 }
 
+// Of each set, from the sums of its columns in parts.
 template <class T>
-__global__ void statistics_kernel(NormBlock block, double* mean, double* variance, const Sums* of_column,
-                                  const T* x) {
-  const int64_t set = team_row(), sets = block.samples * block.channels / block.per_set;
-  const Sums sums = team_sums(set < sets ? block.per_set : 0,
-                              [&](int64_t i) { return of_column[set * block.per_set + i]; });
+__global__ void statistics_kernel(NormBlock block, double* mean, double* variance, int64_t parts,
+                                  const Sums* partial, const T* x) {
+  const int64_t set = team_row(), columns = block.samples * block.channels, sets = columns / block.per_set;
+  const Sums sums = team_sums(set < sets ? block.per_set * parts : 0, [&](int64_t i) {
+    return partial[i / block.per_set * columns + set * block.per_set + i % block.per_set];
+  });
   if (set >= sets || threadIdx.x != 0) return;
   const double count = static_cast<double>(block.per_set * block.outer * block.inner);
   const double shift = sums.a / count;  // mean - centre
@@ -243,6 +251,22 @@ __global__ void backward_coefficients_kernel(NormBlock block, double eps, Coeffi
                                 r * weight_of(weight, c));
 }
 
+// Batch norm, where column, set and channel are one: the three kernels above and the joining of parts in one.
+template <class T>
+__global__ void batch_backward_kernel(NormBlock block, double eps, Coefficients<T>* out, T* dweight, T* dbias,
+                                      int64_t parts, const Sums* partial, const double* mean,
+                                      const double* variance, const T* weight) {
+  const int64_t c = team_row();
+  const Sums sums = team_sums(c < block.channels ? parts : 0,
+                              [&](int64_t part) { return partial[part * block.channels + c]; });
+  if (c >= block.channels || threadIdx.x != 0) return;
+  const double count = static_cast<double>(block.outer * block.inner);
+  const double r = rsqrt_of(variance[c], eps), w = weight_of(weight, c);
+  dweight[c] = static_cast<T>(sums.ab * r);
+  dbias[c] = static_cast<T>(sums.a);
+  out[c] = Coefficients<T>(mean[c], -r * r * r * (w * sums.ab) / count, -r * (w * sums.a) / count, r * w);
+}
+
 // What becomes of that combination v of x: v itself; v + of_g g; max(v, 0); max(v + g, 0), where g is a residual.
 enum class Finish { none, gradient, relu, residual_relu };
 
@@ -303,10 +327,18 @@ void launch_teams(const char* name, void (*kernel)(Params...), int64_t rows, int
   launch(name, kernel, {team_blocks(name, rows, shape)}, shape, 0, args...);
 }
 
-// Sums of each column, around the first number of its set or (mean given) around the mean.
+Scratch scratch_of_sums(int64_t count) { return Scratch(static_cast<size_t>(count) * sizeof(Sums)); }
+
+// Sums of each column in parts, [parts, columns].
+struct ColumnSums {
+  int64_t parts;
+  Scratch memory;
+  const Sums* sums() const { return memory.as<const Sums>(); }
+};
+
+// Around the first number of its set or (mean given) around the mean.
 template <Summed kSummed, class T>
-void column_sums(const char* name, const NormBlock& block, Sums* sums, const Operands<T>& of,
-                 const double* mean) {
+ColumnSums column_sums(const char* name, const NormBlock& block, const Operands<T>& of, const double* mean) {
   const int64_t columns = block.samples * block.channels;
   const bool rows = block.inner == 1;
   Dim3 shape = team_shape(block.outer * block.inner, 32);
@@ -323,17 +355,40 @@ void column_sums(const char* name, const NormBlock& block, Sums* sums, const Ope
   }
   const Parts parts(block, blocks);
   const Dim3 grid{static_cast<unsigned>(blocks), static_cast<unsigned>(parts.count()), 1};
-  const bool whole = parts.count() == 1;
-  const Scratch partial(whole ? 1 : static_cast<size_t>(parts.count() * columns) * sizeof(Sums));
-  Sums* const to = whole ? sums : partial.as<Sums>();
+  ColumnSums out{parts.count(), scratch_of_sums(parts.count() * columns)};
+  Sums* const to = out.memory.as<Sums>();
   if (rows) {
     launch(name, row_sums_kernel<kSummed, T>, grid, shape, 0, block, parts, strips, to, of, mean);
-  } else {
-    int side = 1;  // of a team, along inner
-    while (side < static_cast<int>(shape.x) && side < parts.length) side *= 2;
-    launch(name, run_sums_kernel<kSummed, T>, grid, shape, 0, block, parts, side, to, of, mean);
+    return out;
   }
-  if (!whole) launch_teams(name, join_parts_kernel, columns, parts.count(), columns, parts.count(), sums, to);
+  constexpr int kCount = Pack<T>::kCount;
+  const bool packed = block.inner % kCount == 0 && is_aligned(of.x) && is_aligned(of.g) && is_aligned(of.y) &&
+                      is_aligned(of.passed);
+  int side = 1;  // of a team, along inner
+  while (side < static_cast<int>(shape.x) && side * (packed ? kCount : 1) < parts.length) side *= 2;
+  launch(name, packed ? run_sums_kernel<kSummed, kCount, T> : run_sums_kernel<kSummed, 1, T>, grid, shape, 0,
+         block, parts, side, to, of, mean);
+  return out;
+}
+
+template <class T>
+void backward_coefficients(const NormBlock& block, double eps, Coefficients<T>* out, T* dweight, T* dbias,
+                           const ColumnSums& parts, const double* mean, const double* variance,
+                           const T* weight) {
+  const int64_t columns = block.samples * block.channels;
+  const Scratch joined = scratch_of_sums(columns), of_set = scratch_of_sums(block.sets());
+  const Sums* of_column = parts.sums();
+  if (parts.parts > 1) {
+    launch_teams("norm_join", join_parts_kernel, columns, parts.parts, columns, parts.parts,
+                 joined.as<Sums>(), of_column);
+    of_column = joined.as<const Sums>();
+  }
+  launch_teams("norm_set_sums", set_sums_kernel<T>, block.sets(), block.per_set, block, of_set.as<Sums>(),
+               of_column, weight);
+  launch_teams("norm_parameter_gradients", parameter_gradients_kernel<T>, block.channels, block.samples,
+               block, eps, dweight, dbias, of_column, variance);
+  launch("norm_coefficients", backward_coefficients_kernel<T>, {linear_blocks("norm_coefficients", columns)},
+         {kLinearThreads}, 0, block, eps, out, mean, variance, of_set.as<const Sums>(), weight);
 }
 
 template <class T>
@@ -346,18 +401,16 @@ struct MoveBody {
   }
 };
 
-Scratch scratch_of_sums(int64_t count) { return Scratch(static_cast<size_t>(count) * sizeof(Sums)); }
-
 }  // namespace
 
 void norm_statistics(const NormBlock& block, DType dtype, double* mean, double* variance, const void* x) {
   visit_floating("norm_statistics", dtype, [&](auto tag) {
     using T = decltype(tag);
     const T* const px = static_cast<const T*>(x);
-    const Scratch sums = scratch_of_sums(block.samples * block.channels);
-    column_sums<Summed::x>("norm_sums", block, sums.as<Sums>(), Operands<T>{px, px, px, nullptr}, nullptr);
-    launch_teams("norm_statistics", statistics_kernel<T>, block.sets(), block.per_set, block, mean, variance,
-                 sums.as<Sums>(), px);
+    const ColumnSums of_column =
+        column_sums<Summed::x>("norm_sums", block, Operands<T>{px, px, px, nullptr}, nullptr);
+    launch_teams("norm_statistics", statistics_kernel<T>, block.sets(), block.per_set * of_column.parts,
+                 block, mean, variance, of_column.parts, of_column.sums(), px);
   });
 }
 
@@ -383,28 +436,25 @@ void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, vo
                    const void* g, const void* x, const double* mean, const double* variance,
                    const void* weight, const NormReluOutput& relu) {
   const int64_t columns = block.samples * block.channels;
-  const Scratch of_column = scratch_of_sums(columns), of_set = scratch_of_sums(block.sets());
   visit_floating("norm_backward", dtype, [&](auto tag) {
     using T = decltype(tag);
     const T *const px = static_cast<const T*>(x), *const pw = static_cast<const T*>(weight);
+    T *const pdw = static_cast<T*>(dweight), *const pdb = static_cast<T*>(dbias);
+    const bool behind_relu = relu.y != nullptr;
     const Operands<T> of{px, static_cast<const T*>(g), static_cast<const T*>(relu.y),
                          static_cast<T*>(relu.passed)};
-    const T* const pg = relu.y != nullptr ? of.passed : of.g;
-    if (relu.y != nullptr)
-      column_sums<Summed::gradient_behind_relu>("norm_backward_sums", block, of_column.as<Sums>(), of, mean);
+    const ColumnSums parts =
+        behind_relu ? column_sums<Summed::gradient_behind_relu>("norm_backward_sums", block, of, mean)
+                    : column_sums<Summed::gradient>("norm_backward_sums", block, of, mean);
+    const Scratch memory(static_cast<size_t>(columns) * sizeof(Coefficients<T>));
+    auto* const coefficients = memory.as<Coefficients<T>>();
+    if (block.samples == 1 && block.per_set == 1)
+      launch_teams("norm_batch_backward", batch_backward_kernel<T>, block.channels, parts.parts, block, eps,
+                   coefficients, pdw, pdb, parts.parts, parts.sums(), mean, variance, pw);
     else
-      column_sums<Summed::gradient>("norm_backward_sums", block, of_column.as<Sums>(), of, mean);
-    launch_teams("norm_set_sums", set_sums_kernel<T>, block.sets(), block.per_set, block, of_set.as<Sums>(),
-                 of_column.as<Sums>(), pw);
-    launch_teams("norm_parameter_gradients", parameter_gradients_kernel<T>, block.channels, block.samples,
-                 block, eps, static_cast<T*>(dweight), static_cast<T*>(dbias), of_column.as<Sums>(),
-                 variance);
-    const Scratch coefficients(static_cast<size_t>(columns) * sizeof(Coefficients<T>));
-    launch("norm_coefficients", backward_coefficients_kernel<T>,
-           {linear_blocks("norm_coefficients", columns)}, {kLinearThreads}, 0, block, eps,
-           coefficients.as<Coefficients<T>>(), mean, variance, of_set.as<Sums>(), pw);
-    combine<Finish::gradient>("norm_backward", block, static_cast<T*>(dx), px, pg,
-                              coefficients.as<Coefficients<T>>());
+      backward_coefficients(block, eps, coefficients, pdw, pdb, parts, mean, variance, pw);
+    combine<Finish::gradient>("norm_backward", block, static_cast<T*>(dx), px, behind_relu ? of.passed : of.g,
+                              coefficients);
   });
 }
 

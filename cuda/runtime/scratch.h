@@ -1,6 +1,8 @@
 // Device memory that a launch needs for the time of its kernels only.
 #pragma once
 
+#include <utility>
+
 #include "core/allocator.h"
 #include "core/memory_trace.h"
 
@@ -14,7 +16,10 @@ class Scratch {
   explicit Scratch(size_t bytes) : bytes_(bytes), data_(allocate(Device::cuda(), bytes)) {
     name_memory(data_, "scratch");
   }
-  ~Scratch() { deallocate(Device::cuda(), data_, bytes_); }
+  Scratch(Scratch&& other) noexcept : bytes_(other.bytes_), data_(std::exchange(other.data_, nullptr)) {}
+  ~Scratch() {
+    if (data_ != nullptr) deallocate(Device::cuda(), data_, bytes_);
+  }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   template <class T>
