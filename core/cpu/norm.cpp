@@ -318,16 +318,17 @@ void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, vo
   });
 }
 
-void move_statistic(const Loop<2>& loop, DType dtype, void* running, const double* batch, double momentum,
-                    double scale) {
+void move_statistics(const Loop<4>& loop, DType dtype, void* running_mean, void* running_variance,
+                     const double* mean, const double* variance, double momentum, double scale) {
   visit_floating("update_running_statistics", dtype, [&](auto tag) {
     using T = decltype(tag);
-    const int64_t *step_running = loop.stride[0], *step_batch = loop.stride[1];
     const int inner = loop.rank - 1;
-    walk(loop, grain_for_bytes(2 * sizeof(T) + 8), [&](const int64_t(&offset)[2], int64_t n) {
+    walk(loop, grain_for_bytes(4 * sizeof(T) + 16), [&](const int64_t(&offset)[4], int64_t n) {
       for (int64_t i = 0; i < n; ++i) {
-        T& at = static_cast<T*>(running)[offset[0] + i * step_running[inner]];
-        at = moved_statistic(at, batch[offset[1] + i * step_batch[inner]], momentum, scale);
+        const auto at = [&](int k) { return offset[k] + i * loop.stride[k][inner]; };
+        T &m = static_cast<T*>(running_mean)[at(0)], &v = static_cast<T*>(running_variance)[at(1)];
+        m = moved_statistic(m, mean[at(2)], momentum, 1);
+        v = moved_statistic(v, variance[at(3)], momentum, scale);
       }
     });
   });

@@ -61,9 +61,10 @@ void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const 
 void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, void* dweight, void* dbias,
                    const void* g, const void* x, const double* mean, const double* variance,
                    const void* weight, const NormReluOutput& relu);
-/// running <- (1 - momentum) running + momentum scale batch. Operands: running, batch.
-void move_statistic(const Loop<2>& loop, DType dtype, void* running, const double* batch, double momentum,
-                    double scale);
+/// running <- (1 - momentum) running + momentum batch; of the variance, batch is multiplied by `scale` first. Operands:
+/// running mean, running variance, mean, variance.
+void move_statistics(const Loop<4>& loop, DType dtype, void* running_mean, void* running_variance,
+                     const double* mean, const double* variance, double momentum, double scale);
 
 }  // namespace cpu
 }  // namespace tenon

@@ -113,9 +113,11 @@ NormGradients backward(const char* op, const Tensor& given_g, const Tensor& give
   Tensor x = blocked(given, groups > 0);
   Tensor g = laid_like(op, "gradient", given_g, x), y;
   NormBlock block = block_of(op, x, groups);
-  Shape channels{x.size(1)};
-  NormGradients out{Tensor::empty_like(x), Tensor::zeros(channels, x.dtype(), x.device()),
-                    Tensor::zeros(channels, x.dtype(), x.device())};
+  const auto of_channel = [&] {
+    return x.is_empty() ? Tensor::zeros({x.size(1)}, x.dtype(), x.device())
+                        : Tensor::empty({x.size(1)}, x.dtype(), x.device());
+  };
+  NormGradients out{Tensor::empty_like(x), of_channel(), of_channel()};
   NormReluOutput relu;
   if (given_y.defined()) {
     y = laid_like(op, "result", given_y, x);
@@ -179,18 +181,25 @@ void update_running_statistics(const Tensor& running_mean, const Tensor& running
   const char* op = "update_running_statistics";
   TENON_CHECK(count >= 2, op, ": expects at least 2 elements behind each statistic, got ", count);
   TENON_CHECK(momentum >= 0 && momentum <= 1, op, ": expects momentum in [0, 1], got ", momentum);
-  auto update = [&](const Tensor& running, const Tensor& batch, double scale) {
-    TENON_CHECK(running.defined() && batch.defined(), op, ": undefined tensor");
-    TENON_CHECK(running.shape() == batch.shape() && is_floating(running.dtype()), op,
-                ": expects running statistics ", batch.shape(), ", got ", running.str());
-    check_same_device(op, running, batch);
-    const Tensor given = batch.to(float64);
-    TENON_DISPATCH(running.device(), move_statistic, make_loop<2>({&running, &given}), running.dtype(),
-                   running.raw(), static_cast<const double*>(given.raw()), momentum, scale);
-    running.bump_version(op);
-  };
-  update(running_mean, mean, 1);
-  update(running_variance, variance, static_cast<double>(count) / static_cast<double>(count - 1));
+  for (const auto& [running, batch] : {std::pair(&running_mean, &mean), {&running_variance, &variance}}) {
+    TENON_CHECK(running->defined() && batch->defined(), op, ": undefined tensor");
+    TENON_CHECK(running->shape() == batch->shape() && is_floating(running->dtype()), op,
+                ": expects running statistics ", batch->shape(), ", got ", running->str());
+    check_same_device(op, *running, *batch);
+  }
+  TENON_CHECK(running_mean.shape() == running_variance.shape(), op,
+              ": expects a running variance for each running mean, got ", running_mean.shape(), " and ",
+              running_variance.shape());
+  check_same_dtype(op, running_mean, running_variance);
+  check_same_device(op, running_mean, running_variance);
+  const Tensor means = mean.to(float64), variances = variance.to(float64);
+  TENON_DISPATCH(running_mean.device(), move_statistics,
+                 make_loop<4>({&running_mean, &running_variance, &means, &variances}), running_mean.dtype(),
+                 running_mean.raw(), running_variance.raw(), static_cast<const double*>(means.raw()),
+                 static_cast<const double*>(variances.raw()), momentum,
+                 static_cast<double>(count) / static_cast<double>(count - 1));
+  running_mean.bump_version(op);
+  running_variance.bump_version(op);
 }
 
 Normalized group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {

@@ -393,11 +393,13 @@ void backward_coefficients(const NormBlock& block, double eps, Coefficients<T>* 
 
 template <class T>
 struct MoveBody {
-  T* running;
-  const double* batch;
+  T *running_mean, *running_variance;
+  const double *mean, *variance;
   double momentum, scale;
-  TENON_HD void operator()(const int64_t (&offset)[2]) const {
-    running[offset[0]] = moved_statistic(running[offset[0]], batch[offset[1]], momentum, scale);
+  TENON_HD void operator()(const int64_t (&offset)[4]) const {
+    T &m = running_mean[offset[0]], &v = running_variance[offset[1]];
+    m = moved_statistic(m, mean[offset[2]], momentum, 1);
+    v = moved_statistic(v, variance[offset[3]], momentum, scale);
   }
 };
 
@@ -458,12 +460,13 @@ void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, vo
   });
 }
 
-void move_statistic(const Loop<2>& loop, DType dtype, void* running, const double* batch, double momentum,
-                    double scale) {
+void move_statistics(const Loop<4>& loop, DType dtype, void* running_mean, void* running_variance,
+                     const double* mean, const double* variance, double momentum, double scale) {
   visit_floating("update_running_statistics", dtype, [&](auto tag) {
     using T = decltype(tag);
     launch_loop("update_running_statistics", loop,
-                MoveBody<T>{static_cast<T*>(running), batch, momentum, scale});
+                MoveBody<T>{static_cast<T*>(running_mean), static_cast<T*>(running_variance), mean, variance,
+                            momentum, scale});
   });
 }
 

@@ -12,7 +12,7 @@ void norm_apply(const NormBlock& block, DType dtype, double eps, void* y, const 
 void norm_backward(const NormBlock& block, DType dtype, double eps, void* dx, void* dweight, void* dbias,
                    const void* g, const void* x, const double* mean, const double* variance,
                    const void* weight, const NormReluOutput& relu);
-void move_statistic(const Loop<2>& loop, DType dtype, void* running, const double* batch, double momentum,
-                    double scale);
+void move_statistics(const Loop<4>& loop, DType dtype, void* running_mean, void* running_variance,
+                     const double* mean, const double* variance, double momentum, double scale);
 
 }  // namespace tenon::cuda
