@@ -98,10 +98,16 @@ struct WindowPlace {
   }
   /// Of word i of a channel's patch, in the source's channel; -1 where there is none.
   __device__ int in_source(const ConvWindow& w, int i) const {
-    const int x = first[3] + i % w.pitch + w.start[2];
-    const int y = first[2] + i / w.pitch % w.patch[1] + w.start[1];
-    const int z = first[1] + i / (w.pitch * w.patch[1]) % w.patch[0] + w.start[0];
-    const int image = first[0] + i / (w.pitch * w.patch[1] * w.patch[0]);
+    int of[4];
+    const int extent[3] = {w.patch[0], w.patch[1], w.pitch};
+    for (int axis = 2; axis >= 0; --axis) {  // unsigned numbers divide faster
+      const unsigned left = static_cast<unsigned>(i) / static_cast<unsigned>(extent[axis]);
+      of[axis + 1] = i - static_cast<int>(left) * extent[axis];
+      i = static_cast<int>(left);
+    }
+    const int image = first[0] + i;
+    const int z = first[1] + of[1] + w.start[0], y = first[2] + of[2] + w.start[1],
+              x = first[3] + of[3] + w.start[2];
     const bool is_there = image < w.images && static_cast<unsigned>(z) < static_cast<unsigned>(w.extent[0]) &&
                           static_cast<unsigned>(y) < static_cast<unsigned>(w.extent[1]) &&
                           static_cast<unsigned>(x) < static_cast<unsigned>(w.extent[2]);
