@@ -147,6 +147,21 @@ TEST_CASE("cuda kernels: convolutions whose block holds the patch that all taps 
       10, {float32});
 }
 
+TEST_CASE("cuda kernels: convolutions that read a patch finish their sums") {
+  if (cuda::skip_without_device()) return;
+  std::mt19937_64 random(11);
+  const ConvOptions options{.padding = {1}};
+  for (int64_t width : {10, 12}) {  // with 12, words of 16 bytes
+    const Tensor x = integers({2, 6, 9, width}, float32, random), w = integers({9, 6, 3, 3}, float32, random);
+    const Tensor b = integers({9}, float32, random), residual = integers({2, 9, 9, width}, float32, random);
+    check_on_both("conv_window", x, [&](const Tensor& t) {
+      return conv(t, w.to(t.device()), b.to(t.device()), options, Epilogue::relu, residual.to(t.device()));
+    });
+    check_on_both("conv_window", x,
+                  [&](const Tensor& t) { return conv(t, w.to(t.device()), {}, options, Epilogue::relu); });
+  }
+}
+
 TEST_CASE("cuda kernels: convolutions of more than 32 taps") {
   check_cases({{1, 3, 6, {9, 11}, {7, 6}, {.padding = {3, 2}}},
                {2, 2, 5, {60}, {33}, {.stride = {2}, .padding = {16}}},
