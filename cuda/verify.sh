@@ -87,8 +87,9 @@ write_results() {
     echo
     echo "Tests of the device: $test_verdict."
     [ -f "$out/ops.txt" ] && grep FAILED "$out/ops.txt" | sed 's/^/- /'
-    [ -f "$out/bench.md" ] && { printf '\n## Benches\n\n'; cat "$out/bench.md"; }
-    [ -f "$out/bench.md" ] && grep -q '| cudnn' "$out/bench.md" && printf '\n%s\n' \
+    # Without the libraries a bench says so of each case; that is no result.
+    [ -f "$out/bench.md" ] && { printf '\n## Benches\n\n'; grep -v '| did not run |' "$out/bench.md"; }
+    [ -f "$out/bench.md" ] && grep -v '| did not run |' "$out/bench.md" | grep -q '| cudnn' && printf '\n%s\n' \
       'cudnn: our own calls of it, deterministic algorithms only; PyTorch, below, chooses among all of them.'
     [ -f "$out/peers.md" ] && { printf '\n## Beside PyTorch\n\n'; cat "$out/peers.md"; }
   } >"$out/RESULTS.md"
