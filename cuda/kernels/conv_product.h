@@ -21,21 +21,28 @@ struct ConvPieces {
   const Gather& gather;
   const T *a, *source;
   const Site* n_sites;  // shared, [kN]
-  Site* k_sites;        // shared, [2][kK]
-  int* a_offsets;       // shared, [2][kK]
+  // Tables along k, of two times `kAhead`: one half is read while the other is filled.
+  static constexpr int kAhead = Tile::template kStages<T> * Tile::kK, kTable = 2 * kAhead;
+  static_assert(kAhead <= Tile::kThreads);
+  Site* k_sites;   // shared, [kTable]
+  int* a_offsets;  // shared, [kTable]
   int m, k_begin, k_end, thread;
   // Copies along n: the sites of this thread's columns. Those of four words would take too many registers.
   static constexpr bool kKeepsOwn = !kSourceAlongK && std::is_same_v<Site, MaskSite>;
   Site own[kOwn];
 
-  __device__ void prepare(int step) {
-    if (thread >= Tile::kK) return;
-    const int slot = step % 2 * Tile::kK + thread, k = k_begin + step * Tile::kK + thread;
+  // Works out number `index` of the block's part of k.
+  __device__ void fill(int index) {
+    const int k = k_begin + index;
     Site site = Site::nowhere();
     int a_offset = -1;
     if (k < k_end) site = gather.template k_site<Site>(k, a_offset);
-    k_sites[slot] = site;
-    a_offsets[slot] = a_offset;
+    k_sites[index % kTable] = site;
+    a_offsets[index % kTable] = a_offset;
+  }
+  // The first load from one half is under way: fills the other.
+  __device__ void prepare(int step) {
+    if (step * Tile::kK % kAhead == 0 && thread < kAhead) fill(step * Tile::kK + kAhead + thread);
   }
 
   __device__ void copy_gathered(T* to, const Site& n, const Site& k) const {
@@ -43,7 +50,7 @@ struct ConvPieces {
   }
 
   __device__ void load(int step, T* a_piece, T* b_piece) const {
-    const int table = step % 2 * Tile::kK;
+    const int table = step * Tile::kK % kTable;
     TENON_ROLLED for (int item = thread; item < Tile::kM * Tile::kK; item += Tile::kThreads) {
       const int row = gather.a_along_k ? item / Tile::kK : item % Tile::kM;
       const int k = gather.a_along_k ? item % Tile::kK : item / Tile::kM;
@@ -129,12 +136,13 @@ template <class Tile, class Sum, class T, bool kSourceAlongK, class Gather, clas
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     conv_product_kernel(Gather gather, T* c, const T* __restrict__ a, const T* __restrict__ source,
                         ConvFinish<T> finish) {
-  TENON_SHARED(T, a_pieces, 2 * Tile::kPieceA);
-  TENON_SHARED(T, b_pieces, 2 * Tile::kPieceB);
+  using Pieces = ConvPieces<Tile, T, kSourceAlongK, Gather, Site>;
+  TENON_SHARED(T, a_pieces, Tile::template kStages<T> * Tile::kPieceA);
+  TENON_SHARED(T, b_pieces, Tile::template kStages<T> * Tile::kPieceB);
   TENON_SHARED(Site, n_sites, Tile::kN);
   TENON_SHARED(int, c_offsets, Tile::kN);
-  TENON_SHARED(Site, k_sites, 2 * Tile::kK);
-  TENON_SHARED(int, a_offsets, 2 * Tile::kK);
+  TENON_SHARED(Site, k_sites, Pieces::kTable);
+  TENON_SHARED(int, a_offsets, Pieces::kTable);
   const int thread = static_cast<int>(threadIdx.x);
   const int n_first = static_cast<int>(blockIdx.x) * Tile::kN, m = static_cast<int>(blockIdx.y) * Tile::kM;
   const int group = static_cast<int>(blockIdx.z) % gather.groups;
@@ -142,7 +150,6 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   const int k_begin = part * gather.k_per_part;
   const int k_end = gather.k - k_begin < gather.k_per_part ? gather.k : k_begin + gather.k_per_part;
 
-  using Pieces = ConvPieces<Tile, T, kSourceAlongK, Gather, Site>;
   Pieces pieces{gather,
                 a + group * gather.a_group,
                 source + group * gather.source_group,
@@ -161,8 +168,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     n_sites[i] = site;
     c_offsets[i] = c_offset;
   }
-  pieces.prepare(0);
-  pieces.prepare(1);
+  for (int i = thread; i < Pieces::kTable; i += Tile::kThreads) pieces.fill(i);
   __syncthreads();
   if constexpr (Pieces::kKeepsOwn)
     for (int j = 0; j < Pieces::kOwn; ++j) pieces.own[j] = n_sites[(thread + j * Tile::kThreads) % Tile::kN];

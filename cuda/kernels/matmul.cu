@@ -94,8 +94,8 @@ template <class Tile, class Sum, class T>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     matmul_kernel(Product p, Copies copies, T* __restrict__ c, T* __restrict__ partial,
                   const T* __restrict__ a, const T* __restrict__ b) {
-  TENON_SHARED(T, a_pieces, 2 * Tile::kPieceA);
-  TENON_SHARED(T, b_pieces, 2 * Tile::kPieceB);
+  TENON_SHARED(T, a_pieces, Tile::template kStages<T> * Tile::kPieceA);
+  TENON_SHARED(T, b_pieces, Tile::template kStages<T> * Tile::kPieceB);
   const int thread = static_cast<int>(threadIdx.x);
   const int rows = (p.m + Tile::kM - 1) / Tile::kM;
   const int row = static_cast<int>(blockIdx.x) % rows * Tile::kM;

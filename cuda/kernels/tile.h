@@ -2,8 +2,8 @@
 // C = A B; along k it goes in steps, for each of which a piece of A and a piece of B are brought into shared
 // memory; each thread multiplies its rows by its columns and sums in registers.
 //
-// Two buffers for each piece: while one step is multiplied, the copies of the next are under way. The sum over
-// k runs in order for each element of C.
+// Several buffers for each piece: while one step is multiplied, the copies of the next three are under way, and a step
+// has one barrier (multiply_pieces). The sum over k runs in order for each element of C.
 //
 // For one k, a thread of RegisterTile reads kRows + kColumns values of shared memory, four at a time, for kRows *
 // kColumns multiply-adds. A warp gets 128 bytes a cycle of shared memory and four warps one multiply-add each:
@@ -32,6 +32,9 @@ struct Tile {
   // Pieces lie as [k][row of A] and [k][column of B]. The padding spreads a column of them over the banks.
   static constexpr int kPitchA = kM + kPad, kPitchB = kN + kPad;
   static constexpr int kPieceA = kK * kPitchA, kPieceB = kK * kPitchB;
+  // Buffers for each piece: four if they leave 8 of the 48 KB of a block to others, as those of float do.
+  template <class T>
+  static constexpr int kStages = 4 * (kPieceA + kPieceB) * sizeof(T) <= 40 * 1024 ? 4 : 2;
   static_assert(kRows % 4 == 0 && kColumns % 4 == 0 && kM % kRows == 0 && kN % kColumns == 0);
 };
 
@@ -108,24 +111,31 @@ struct TensorCoreTile {
   }
 };
 
-/// Sums the products of `steps` pieces. `pieces.load(step, a, b)` starts the copies of a step;
-/// `pieces.prepare(step)` runs a barrier before them (for steps from 2 on) and may fill tables of its own that
-/// they read, one for even and one for odd steps. All threads of the block call this, with the same `steps`.
+/// Sums the products of `steps` pieces, which pass through `kStages` buffers. `pieces.load(step, a, b)` starts the
+/// copies of a step, and steps come in order. `pieces.prepare(step)` follows it, but for steps before kStages - 1; it
+/// may overwrite what loads of earlier steps have read, and what it writes may be read from load(step + 1) on. All
+/// threads of the block call this, with the same `steps`.
+///
+/// Why one barrier a step is enough: behind the barrier of step s, every thread has waited for its own copies of s, so all
+/// of s has landed; and every thread has multiplied step s - 1, so that the buffer of s - 1 may be filled again, with
+/// step s + kStages - 1. The same holds for tables that the loads read: all have done the loads of the step before.
 template <class Tile, class T, class Sum, class Pieces>
 __device__ void multiply_pieces(int steps, T* a_pieces, T* b_pieces, int thread, Pieces& pieces, Sum& sum) {
-  if (steps == 0) return;
-  pieces.load(0, a_pieces, b_pieces);
-  commit_copies();
-  for (int step = 0; step < steps; ++step) {
-    const int now = step % 2, next = 1 - now;
-    if (step + 1 < steps)
-      pieces.load(step + 1, a_pieces + next * Tile::kPieceA, b_pieces + next * Tile::kPieceB);
-    commit_copies();
-    wait_for_copies<1>();
+  constexpr int kStages = Tile::template kStages<T>;
+  for (int step = 0; step < kStages - 1; ++step) {
+    if (step < steps) pieces.load(step, a_pieces + step * Tile::kPieceA, b_pieces + step * Tile::kPieceB);
+    commit_copies();  // one group a step, be it empty: the waits count them
+  }
+  TENON_ROLLED for (int step = 0; step < steps; ++step) {
+    wait_for_copies<kStages - 2>();
     __syncthreads();
-    if (step + 2 < steps) pieces.prepare(step + 2);
+    const int now = step % kStages, ahead = step + kStages - 1, free = ahead % kStages;
+    if (ahead < steps) {
+      pieces.load(ahead, a_pieces + free * Tile::kPieceA, b_pieces + free * Tile::kPieceB);
+      pieces.prepare(ahead);
+    }
+    commit_copies();
     sum.multiply_add(a_pieces + now * Tile::kPieceA, b_pieces + now * Tile::kPieceB, thread);
-    __syncthreads();  // before this buffer is filled again
   }
 }
 
