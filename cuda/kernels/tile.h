@@ -39,18 +39,27 @@ struct Tile {
 };
 
 /// A thread's part of the tile of C. Its rows and columns come in fours of neighbours.
+///
+/// A warp's lanes lie 4 down and 8 across, so that a load of four rows is of 64 bytes in all and one of four columns of
+/// 128. A card takes a load of 16 bytes a lane in two passes, half a warp each, if in both halves either all lanes i
+/// and i ^ 1 want the same, or all i and i ^ 2; else in four. So lanes go down, then across: 0 and 1 share their columns,
+/// 0 and 2 their rows.
 template <class Tile, class T>
 struct RegisterTile {
   static constexpr int kRows = Tile::kRows, kColumns = Tile::kColumns;
   static constexpr int kRowsTogether = 4, kColumnsTogether = 4;
+  static constexpr int kDown = Tile::kM / kRows, kWarpsAcross = Tile::kAcross / 8;
+  static_assert(kDown % 4 == 0 && Tile::kAcross % 8 == 0);
   T sum[kRows][kColumns] = {};
 
   /// Row of the tile that row i of the thread is; likewise columns.
   __device__ static int row(int thread, int i) {
-    return i / 4 * (Tile::kM / kRows * 4) + thread / Tile::kAcross * 4 + i % 4;
+    const int warp = thread / 32, lane = thread % 32;
+    return i / 4 * (kDown * 4) + (warp / kWarpsAcross * 4 + lane / 16 * 2 + lane % 2) * 4 + i % 4;
   }
   __device__ static int column(int thread, int j) {
-    return j / 4 * (Tile::kAcross * 4) + thread % Tile::kAcross * 4 + j % 4;
+    const int warp = thread / 32, lane = thread % 32;
+    return j / 4 * (Tile::kAcross * 4) + (warp % kWarpsAcross * 8 + lane / 2 % 8) * 4 + j % 4;
   }
   __device__ T value(int i, int j) const { return sum[i][j]; }
   __device__ void add_to_row(int i, T shift) {
