@@ -80,7 +80,8 @@ struct ConvPieces {
   }
 };
 
-/// Writes a thread's part of the tile, finished, neighbours in C together where they lie so and are aligned.
+/// Writes a thread's part of the tile, finished, neighbours in C together where they lie so and are aligned. All loops
+/// over sums are unrolled: a sum whose number is known only at run time cannot lie in a register, here or in the product.
 template <class Sum, class T>
 __device__ void store_tile(const Sum& sum, T* c, const int* c_offsets, int m, int m_end, int c_step,
                            int thread, const ConvFinish<T>& finish) {
@@ -88,35 +89,44 @@ __device__ void store_tile(const Sum& sum, T* c, const int* c_offsets, int m, in
   using Columns = Neighbours<T, kColumns>;
   using Rows = Neighbours<T, kRows>;
   if (c_step == 1 && kRows > 1) {  // channels inside
-    for (int i = 0; i < Sum::kRows; i += kRows)
+    TENON_UNROLL
+    for (int i = 0; i < Sum::kRows; i += kRows) {
+      TENON_UNROLL
       for (int j = 0; j < Sum::kColumns; ++j) {
         const int row = m + Sum::row(thread, i), offset = c_offsets[Sum::column(thread, j)];
         if (offset < 0) continue;
         T* const at = c + row + offset;
         Rows rows;
+        TENON_UNROLL
         for (int q = 0; q < kRows; ++q)
           if (row + q < m_end) rows.v[q] = finish.value(sum.value(i + q, j), row + q + offset);
         if (row + kRows <= m_end && reinterpret_cast<uintptr_t>(at) % alignof(Rows) == 0) {
           *reinterpret_cast<Rows*>(at) = rows;
           continue;
         }
+        TENON_UNROLL
         for (int q = 0; q < kRows; ++q)
           if (row + q < m_end) at[q] = rows.v[q];
       }
+    }
     return;
   }
+  TENON_UNROLL
   for (int j = 0; j < Sum::kColumns; j += kColumns) {
     int offset[kColumns];
     bool together = true;
+    TENON_UNROLL
     for (int q = 0; q < kColumns; ++q) {
       offset[q] = c_offsets[Sum::column(thread, j + q)];
       together = together && offset[q] == offset[0] + q && offset[0] >= 0;
     }
+    TENON_UNROLL
     for (int i = 0; i < Sum::kRows; ++i) {
       const int row = m + Sum::row(thread, i);
       if (row >= m_end) continue;
       T* const at = c + int64_t{row} * c_step;
       Columns columns;
+      TENON_UNROLL
       for (int q = 0; q < kColumns; ++q)
         if (offset[q] >= 0)
           columns.v[q] = finish.value(sum.value(i, j + q), int64_t{row} * c_step + offset[q]);
@@ -124,6 +134,7 @@ __device__ void store_tile(const Sum& sum, T* c, const int* c_offsets, int m, in
         *reinterpret_cast<Columns*>(at + offset[0]) = columns;
         continue;
       }
+      TENON_UNROLL
       for (int q = 0; q < kColumns; ++q)
         if (offset[q] >= 0) at[offset[q]] = columns.v[q];
     }
@@ -175,11 +186,13 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
 
   Sum sum;
   multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces, sum);
-  if (finish.bias != nullptr && part == 0)
+  if (finish.bias != nullptr && part == 0) {
+    TENON_UNROLL
     for (int i = 0; i < Sum::kRows; ++i) {
       const int row = m + Sum::row(thread, i);
       if (row < gather.m) sum.add_to_row(i, finish.bias[group * gather.m + row]);
     }
+  }
   if (finish.residual != nullptr) finish.residual += group * gather.c_group;
   store_tile(sum, c + group * gather.c_group + part * gather.c_part, c_offsets, m, gather.m, gather.c_step,
              thread, finish);

@@ -63,20 +63,40 @@ struct RegisterTile {
   }
   __device__ T value(int i, int j) const { return sum[i][j]; }
   __device__ void add_to_row(int i, T shift) {
+    TENON_UNROLL
     for (int j = 0; j < kColumns; ++j) sum[i][j] += shift;
   }
 
-  __device__ void multiply_add(const T* a_piece, const T* b_piece, int thread) {
+  /// What a thread multiplies for one k.
+  struct Fragments {
     using Four = Neighbours<T, 4>;
+    Four a[kRows / 4], b[kColumns / 4];
+    /// `a_row` and `b_row`: one k of the pieces, from the thread's first row and column on.
+    __device__ Fragments(const T* a_row, const T* b_row) {
+      TENON_UNROLL
+      for (int i = 0; i < kRows / 4; ++i) a[i] = *reinterpret_cast<const Four*>(a_row + i * kDown * 4);
+      TENON_UNROLL
+      for (int j = 0; j < kColumns / 4; ++j)
+        b[j] = *reinterpret_cast<const Four*>(b_row + j * Tile::kAcross * 4);
+    }
+  };
+
+  // The values of the next k are read before those of this one are multiplied.
+  __device__ void multiply_add(const T* a_piece, const T* b_piece, int thread) {
+    a_piece += row(thread, 0);
+    b_piece += column(thread, 0);
+    Fragments next(a_piece, b_piece);
+    TENON_UNROLL
     for (int k = 0; k < Tile::kK; ++k) {
-      Four a[kRows / 4], b[kColumns / 4];
-      for (int i = 0; i < kRows; i += 4)
-        a[i / 4] = *reinterpret_cast<const Four*>(a_piece + k * Tile::kPitchA + row(thread, i));
-      for (int j = 0; j < kColumns; j += 4)
-        b[j / 4] = *reinterpret_cast<const Four*>(b_piece + k * Tile::kPitchB + column(thread, j));
-      for (int i = 0; i < kRows; ++i)
+      const Fragments now = next;
+      if (k + 1 < Tile::kK)
+        next = Fragments(a_piece + (k + 1) * Tile::kPitchA, b_piece + (k + 1) * Tile::kPitchB);
+      TENON_UNROLL
+      for (int i = 0; i < kRows; ++i) {
+        TENON_UNROLL
         for (int j = 0; j < kColumns; ++j)
-          sum[i][j] = math::fma(a[i / 4].v[i % 4], b[j / 4].v[j % 4], sum[i][j]);
+          sum[i][j] = math::fma(now.a[i / 4].v[i % 4], now.b[j / 4].v[j % 4], sum[i][j]);
+      }
     }
   }
 };
@@ -99,6 +119,7 @@ struct TensorCoreTile {
   }
   __device__ float value(int i, int j) const { return sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
   __device__ void add_to_row(int i, float shift) {
+    TENON_UNROLL
     for (int j = 0; j < kColumns; ++j) sum[i / 2][j / 2][i % 2 * 2 + j % 2] += shift;
   }
 
