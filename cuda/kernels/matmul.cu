@@ -48,43 +48,71 @@ struct Copies {
   Along a, b;
 };
 
-// Brings piece[k][i] = x[(first + i) * side_step + (k0 + k) * k_step], zero beyond the edges.
+// One thread's share of the copies of an operand: piece[k][i] = x[(first + i) side_step + (k_begin + k) k_step], zero
+// beyond the edges. Which elements these are is worked out once; from step to step they move on by kK along k.
 template <class Tile, int kSide, int kPitch, class T>
-__device__ void copy_piece(T* piece, const T* x, Along along, int first, int extent, int side_step, int k0,
-                           int k_end, int k_step, int thread) {
-  if (along == Along::side_by_16_bytes) {
-    constexpr int kCount = 16 / sizeof(T), kAcross = kSide / kCount;
-    using Several = Neighbours<T, kCount>;
-    TENON_ROLLED for (int item = thread; item < kAcross * Tile::kK; item += Tile::kThreads) {
-      const int i = item % kAcross * kCount, k = item / kAcross;
-      copy_async(reinterpret_cast<Several*>(piece + k * kPitch + i),
-                 reinterpret_cast<const Several*>(x + first + i + int64_t{k0 + k} * k_step),
-                 first + i < extent && k0 + k < k_end);
+struct OperandCopies {
+  Along along;
+  int side_step, k_step;
+  const T*
+      from;  // the first element; the others lie at fixed distances from it, as their places in the piece do
+  int to;
+  int side_left, k_left;  // from the first element on
+
+  static constexpr int kPack = 16 / sizeof(T);
+
+  __device__ OperandCopies(Along how, const T* x, int first, int extent, int side_step_, int k_begin,
+                           int k_end, int k_step_, int thread)
+      : along(how), side_step(side_step_), k_step(k_step_) {
+    const int together = along == Along::side_by_16_bytes ? kPack : 1;
+    const int i = along == Along::k ? thread / Tile::kK : thread % (kSide / together) * together;
+    const int k = along == Along::k ? thread % Tile::kK : thread / (kSide / together);
+    from = x + int64_t{first + i} * side_step + int64_t{k_begin + k} * k_step;
+    to = k * kPitch + i;
+    side_left = extent - first - i;
+    k_left = k_end - k_begin - k;
+  }
+
+  // `kTogether` elements a copy; neighbouring threads copy neighbours along k or the side.
+  template <bool kAlongK, int kTogether>
+  __device__ void copy(T* piece, int thread) const {
+    using Several = Neighbours<T, kTogether>;
+    constexpr int kAcross = kAlongK ? Tile::kK : kSide / kTogether, kItems = kSide / kTogether * Tile::kK;
+    static_assert(kAcross % Tile::kThreads == 0 || Tile::kThreads % kAcross == 0);
+    TENON_UNROLL
+    for (int item = 0; item < kItems; item += Tile::kThreads) {
+      const int i = kAlongK ? item / kAcross : item % kAcross * kTogether;
+      const int k = kAlongK ? item % kAcross : item / kAcross;
+      if (item + Tile::kThreads > kItems && thread >= kItems - item) return;
+      copy_async(reinterpret_cast<Several*>(piece + to + k * kPitch + i),
+                 reinterpret_cast<const Several*>(from + int64_t{i} * side_step + int64_t{k} * k_step),
+                 i < side_left && k < k_left);
     }
-    return;
   }
-  TENON_ROLLED for (int item = thread; item < kSide * Tile::kK; item += Tile::kThreads) {
-    const int i = along == Along::k ? item / Tile::kK : item % kSide;
-    const int k = along == Along::k ? item % Tile::kK : item / kSide;
-    copy_async(piece + k * kPitch + i, x + int64_t{first + i} * side_step + int64_t{k0 + k} * k_step,
-               first + i < extent && k0 + k < k_end);
+
+  __device__ void load(T* piece, int thread) {
+    if (along == Along::k) {
+      copy<true, 1>(piece, thread);
+    } else if (along == Along::side) {
+      copy<false, 1>(piece, thread);
+    } else {
+      copy<false, kPack>(piece, thread);
+    }
+    from += int64_t{k_step} * Tile::kK;
+    k_left -= Tile::kK;
   }
-}
+};
 
 template <class Tile, class T>
 struct MatmulPieces {
-  const Product& p;
-  Copies copies;
-  const T *a, *b;
-  int row, column, k_begin, k_end, thread;
+  OperandCopies<Tile, Tile::kM, Tile::kPitchA, T> a;
+  OperandCopies<Tile, Tile::kN, Tile::kPitchB, T> b;
+  int thread;
 
   __device__ void prepare(int) const {}
-  __device__ void load(int step, T* a_piece, T* b_piece) const {
-    const int k0 = k_begin + step * Tile::kK;
-    copy_piece<Tile, Tile::kM, Tile::kPitchA>(a_piece, a, copies.a, row, p.m, p.a_m, k0, k_end, p.a_k,
-                                              thread);
-    copy_piece<Tile, Tile::kN, Tile::kPitchB>(b_piece, b, copies.b, column, p.n, p.b_n, k0, k_end, p.b_k,
-                                              thread);
+  __device__ void load(int, T* a_piece, T* b_piece) {
+    a.load(a_piece, thread);
+    b.load(b_piece, thread);
   }
 };
 
@@ -106,7 +134,9 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   const int64_t item = p.first_item + blockIdx.z;
   int64_t offset[3];
   p.batch.offsets_of(item, offset);
-  MatmulPieces<Tile, T> pieces{p, copies, a + offset[1], b + offset[2], row, column, k_begin, k_end, thread};
+  MatmulPieces<Tile, T> pieces{{copies.a, a + offset[1], row, p.m, p.a_m, k_begin, k_end, p.a_k, thread},
+                               {copies.b, b + offset[2], column, p.n, p.b_n, k_begin, k_end, p.b_k, thread},
+                               thread};
   Sum sum;
   multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces, sum);
   T* to = c + offset[0];
