@@ -11,25 +11,49 @@
 
 namespace tenon::cuda {
 
-/// The copies of one block. `kSourceAlongK`: neighbours in k are neighbours in the source, so copies of it run
-/// along k, else along n.
+/// The copies of one thread. `kSourceAlongK`: neighbours in k are neighbours in the source, so copies of it run
+/// along k, else along n. What does not change from step to step is worked out once, and loops are unrolled, so that an
+/// element costs its site, its address, its mask and the copy.
 template <class Tile, class T, bool kSourceAlongK, class Gather, class Site>
 struct ConvPieces {
-  static constexpr int kOwn = kSourceAlongK || Tile::kN <= Tile::kThreads ? 1 : Tile::kN / Tile::kThreads;
-  static_assert(Tile::kM * Tile::kK % Tile::kThreads == 0 && Tile::kN * Tile::kK % Tile::kThreads == 0);
+  static constexpr int kThreads = Tile::kThreads, kM = Tile::kM, kN = Tile::kN, kK = Tile::kK;
+  static constexpr int kPitchA = Tile::kPitchA, kPitchB = Tile::kPitchB;
+  static constexpr int kCopiesA = kM * kK / kThreads;
+  static_assert(kCopiesA * kThreads == kM * kK && kN * kK % kThreads == 0);
+  static_assert(kThreads % kM == 0 && kThreads % kK == 0 && (kThreads % kN == 0 || kN % kThreads == 0));
+  // Tables along k, of two times `kAhead`: one half is read while the other is filled.
+  static constexpr int kAhead = Tile::template kStages<T> * kK, kTable = 2 * kAhead;
+  static_assert(kAhead <= kThreads);
+  // Copies along n: a thread's columns are `kOwn`, kThreads apart, and its k are kBetween apart. Their sites are
+  // kept, but for those of four words, which would take too many registers.
+  static constexpr int kOwn = !kSourceAlongK && kN > kThreads ? kN / kThreads : 1;
+  static constexpr int kBetween = kSourceAlongK || kN > kThreads ? 1 : kThreads / kN;
+  static constexpr bool kKeepsOwn = !kSourceAlongK && std::is_same_v<Site, MaskSite>;
 
   const Gather& gather;
   const T *a, *source;
   const Site* n_sites;  // shared, [kN]
-  // Tables along k, of two times `kAhead`: one half is read while the other is filled.
-  static constexpr int kAhead = Tile::template kStages<T> * Tile::kK, kTable = 2 * kAhead;
-  static_assert(kAhead <= Tile::kThreads);
-  Site* k_sites;   // shared, [kTable]
-  int* a_offsets;  // shared, [kTable]
-  int m, k_begin, k_end, thread;
-  // Copies along n: the sites of this thread's columns. Those of four words would take too many registers.
-  static constexpr bool kKeepsOwn = !kSourceAlongK && std::is_same_v<Site, MaskSite>;
+  Site* k_sites;        // shared, [kTable]
+  int* a_offsets;       // shared, [kTable]
+  int k_begin, k_end, thread;
+  int a_row, a_k, rows_left;  // of the thread's first element of A's piece; rows of A from it on
   Site own[kOwn];
+
+  __device__ ConvPieces(const Gather& gather_, const T* a_, const T* source_, const Site* n_sites_,
+                        Site* k_sites_, int* a_offsets_, int m, int k_begin_, int k_end_, int thread_)
+      : gather(gather_),
+        source(source_),
+        n_sites(n_sites_),
+        k_sites(k_sites_),
+        a_offsets(a_offsets_),
+        k_begin(k_begin_),
+        k_end(k_end_),
+        thread(thread_) {
+    a_row = gather.a_along_k ? thread / kK : thread % kM;
+    a_k = gather.a_along_k ? thread % kK : thread / kM;
+    a = a_ + int64_t{m + a_row} * gather.a_step;
+    rows_left = gather.m - m - a_row;
+  }
 
   // Works out number `index` of the block's part of k.
   __device__ void fill(int index) {
@@ -42,39 +66,64 @@ struct ConvPieces {
   }
   // The first load from one half is under way: fills the other.
   __device__ void prepare(int step) {
-    if (step * Tile::kK % kAhead == 0 && thread < kAhead) fill(step * Tile::kK + kAhead + thread);
+    if (step * kK % kAhead == 0 && thread < kAhead) fill(step * kK + kAhead + thread);
   }
 
-  __device__ void copy_gathered(T* to, const Site& n, const Site& k) const {
-    copy_async(to, source + n.offset + k.offset, gather.inside(n, k));
+  // Once n_sites are there.
+  __device__ void keep_own() {
+    if constexpr (kKeepsOwn)
+      for (int j = 0; j < kOwn; ++j) own[j] = n_sites[thread % kN + j * kThreads];
+  }
+
+  template <bool kAlongK>
+  __device__ void load_a(T* piece, const int* offsets) const {
+    constexpr int kStep = kThreads / (kAlongK ? kK : kM);
+    const T* const from = opaque(a);
+    int offset[kCopiesA];
+    TENON_UNROLL
+    for (int q = 0; q < (kAlongK ? 1 : kCopiesA); ++q) offset[q] = offsets[q * kStep];
+    TENON_UNROLL
+    for (int q = 0; q < kCopiesA; ++q) {
+      const int row = kAlongK ? q * kStep : 0, at = offset[kAlongK ? 0 : q];
+      copy_async(piece + (kAlongK ? row : q * kStep * kPitchA), from + int64_t{row} * gather.a_step + at,
+                 at >= 0 && row < rows_left);
+    }
+  }
+
+  // Copies what `site` meets at kCopies others, each kSitesApart behind the last, to places kApart behind another.
+  template <int kCopies, int kSitesApart, int kApart>
+  __device__ void gather_with(const Site& site, T* to, const Site* others) const {
+    constexpr int kTogether = std::min<int>(kCopies, 32 / sizeof(Site));  // sites read before their copies
+    const T* const from = opaque(source + site.offset);
+    TENON_UNROLL
+    for (int first = 0; first < kCopies; first += kTogether) {
+      Site other[kTogether];
+      TENON_UNROLL
+      for (int q = 0; q < kTogether; ++q) other[q] = others[(first + q) * kSitesApart];
+      TENON_UNROLL
+      for (int q = 0; q < kTogether; ++q)
+        copy_async(to + (first + q) * kApart, from + other[q].offset, gather.inside(site, other[q]));
+    }
   }
 
   __device__ void load(int step, T* a_piece, T* b_piece) const {
-    const int table = step * Tile::kK % kTable;
-    TENON_ROLLED for (int item = thread; item < Tile::kM * Tile::kK; item += Tile::kThreads) {
-      const int row = gather.a_along_k ? item / Tile::kK : item % Tile::kM;
-      const int k = gather.a_along_k ? item % Tile::kK : item / Tile::kM;
-      const int offset = a_offsets[table + k];
-      copy_async(a_piece + k * Tile::kPitchA + row, a + int64_t{m + row} * gather.a_step + offset,
-                 offset >= 0 && m + row < gather.m);
+    const int table = step * kK % kTable;
+    if (gather.a_along_k) {
+      load_a<true>(a_piece + a_k * kPitchA + a_row, a_offsets + table + a_k);
+    } else {
+      load_a<false>(a_piece + a_k * kPitchA + a_row, a_offsets + table + a_k);
     }
     if constexpr (kSourceAlongK) {
-      const int k = thread % Tile::kK;
-      const Site k_site = k_sites[table + k];
-      for (int n = thread / Tile::kK; n < Tile::kN; n += Tile::kThreads / Tile::kK)
-        copy_gathered(b_piece + k * Tile::kPitchB + n, n_sites[n], k_site);
-    } else if constexpr (kKeepsOwn) {
-      constexpr int kSteps = kOwn == 1 ? Tile::kThreads / Tile::kN : 1;
-      const int n = thread % Tile::kN;
-      TENON_ROLLED for (int k = kOwn == 1 ? thread / Tile::kN : 0; k < Tile::kK; k += kSteps) {
-        const Site k_site = k_sites[table + k];
-        for (int j = 0; j < kOwn; ++j)
-          copy_gathered(b_piece + k * Tile::kPitchB + n + j * Tile::kThreads, own[j], k_site);
-      }
+      constexpr int kApart = kThreads / kK;
+      const int k = thread % kK, n = thread / kK;
+      gather_with<kN / kApart, kApart, kApart>(k_sites[table + k], b_piece + k * kPitchB + n, n_sites + n);
     } else {
-      TENON_ROLLED for (int item = thread; item < Tile::kN * Tile::kK; item += Tile::kThreads) {
-        const int k = item / Tile::kN, n = item % Tile::kN;
-        copy_gathered(b_piece + k * Tile::kPitchB + n, n_sites[n], k_sites[table + k]);
+      const int k = thread / kN, n = thread % kN;  // k is 0 if columns are more than threads
+      for (int j = 0; j < kOwn; ++j) {
+        const int column = n + j * kThreads;
+        const Site site = kKeepsOwn ? own[j] : n_sites[column];
+        gather_with<kK / kBetween, kBetween, kBetween * kPitchB>(site, b_piece + k * kPitchB + column,
+                                                                 k_sites + table + k);
       }
     }
   }
@@ -161,17 +210,8 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   const int k_begin = part * gather.k_per_part;
   const int k_end = gather.k - k_begin < gather.k_per_part ? gather.k : k_begin + gather.k_per_part;
 
-  Pieces pieces{gather,
-                a + group * gather.a_group,
-                source + group * gather.source_group,
-                n_sites,
-                k_sites,
-                a_offsets,
-                m,
-                k_begin,
-                k_end,
-                thread,
-                {}};
+  Pieces pieces(gather, a + group * gather.a_group, source + group * gather.source_group, n_sites, k_sites,
+                a_offsets, m, k_begin, k_end, thread);
   for (int i = thread; i < Tile::kN; i += Tile::kThreads) {
     Site site = Site::nowhere();
     int c_offset = -1;
@@ -181,8 +221,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   }
   for (int i = thread; i < Pieces::kTable; i += Tile::kThreads) pieces.fill(i);
   __syncthreads();
-  if constexpr (Pieces::kKeepsOwn)
-    for (int j = 0; j < Pieces::kOwn; ++j) pieces.own[j] = n_sites[(thread + j * Tile::kThreads) % Tile::kN];
+  pieces.keep_own();
 
   Sum sum;
   multiply_pieces<Tile>((k_end - k_begin + Tile::kK - 1) / Tile::kK, a_pieces, b_pieces, thread, pieces, sum);

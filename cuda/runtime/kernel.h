@@ -58,6 +58,14 @@ void launch(const char* name, void (*kernel)(Params...), Dim3 grid, Dim3 block, 
   detail::count_launch(name);
 }
 
+/// p, but the compiler does not know how it came about. It then adds to it in one instruction; else it may take a sum
+/// of addresses apart and put it together again, four instructions each time.
+template <class T>
+__device__ __forceinline__ T* opaque(T* p) {
+  asm("" : "+l"(p));
+  return p;
+}
+
 /// Starts to copy one T (of 4, 8 or 16 bytes, both addresses aligned to them) from global to shared memory
 /// without waiting; writes zeros, and does not read `global`, if not `inside`. PTX: cp.async.
 template <class T>
@@ -107,6 +115,13 @@ __device__ __forceinline__ void mma_m16n8k8(float (&d)[4], const float (&a)[4], 
 #else
 
 #define TENON_ROLLED
+
+namespace tenon::cuda {
+template <class T>
+T* opaque(T* p) {
+  return p;
+}
+}  // namespace tenon::cuda
 
 #include "cuda/emulation/async_copy.h"
 #include "cuda/emulation/execution.h"
