@@ -1,6 +1,7 @@
 // The kernel of all convolutions: a tile of the product that conv_gather.h describes. Sites of a block's n are worked
-// out once, those of its k a step ahead of the copies, a thread a site; an element of the gathered piece then
-// costs some ten instructions (its mask, its addresses, the copy, the loop), with more than 32 taps some fifteen.
+// out once; those of its k a warp or two at a time, a thread a site, four steps and more ahead of the copies. An element
+// of the gathered piece then costs four or five instructions (its site, its address, its mask, the copy), with more than
+// 32 taps some ten; one of the weight's three.
 #pragma once
 
 #include "cuda/kernels/conv_gather.h"
@@ -257,13 +258,12 @@ void finish_sums(T* c, int64_t count, const ConvFinish<T>& finish) {
 template <class T, class Gather>
 void run_product(const char* name, Gather gather, bool source_along_k, int64_t c_count, T* c, const T* a,
                  const T* source, const ConvFinish<T>& finish = {}) {
-  constexpr int64_t kLeast = 512;  // of k in a part
-  const int64_t most = c_count > 0 ? std::max<int64_t>(gather.k / kLeast, 1) : 1;
-  with_tile<T>(gather.m, gather.n, gather.groups * most, settings().tf32, [&](auto tile, auto type) {
+  const int64_t least = c_count > 0 ? 512 : std::max(gather.k, 1);  // of k in a part
+  const ProductSizes sizes{gather.m, gather.n, gather.k, gather.groups, least};
+  with_tile<T>(sizes, settings().tf32, [&](auto tile, auto type) {
     using Shape = decltype(tile);
     using Sum = typename decltype(type)::type;
-    const int64_t tiles = tiles_of<Shape>(gather.m, gather.n) * gather.groups;
-    int64_t parts = c_count > 0 ? parts_of(tiles, Shape::kThreads, gather.k, kLeast) : 1;
+    int64_t parts = sizes.parts<Shape>();
     gather.k_per_part =
         static_cast<int>(std::max<int64_t>(divide_up(divide_up(gather.k, parts), Shape::kK), 1) * Shape::kK);
     parts = std::max<int64_t>(divide_up(gather.k, gather.k_per_part), 1);

@@ -1,10 +1,10 @@
 // C = A B, batched, float32 and float64, with strides, so that a transposed operand needs no copy.
 //
-// A block computes a tile of C (tile.h): 128 x 128 with 8 x 8 in a thread where that fills the card, else 64 x 64
-// with 4 x 4, and tiles of 16 or 32 rows for thin products, of which the thin side is made the rows. Pieces come
-// by asynchronous copies: 16 bytes at a time where an operand runs along its side of C and is aligned, else
-// element by element, along whichever axis has stride 1. If the tiles are few and k is long, k is cut into
-// parts, a block each, joined in order by a second kernel. One row (or column) of C is a product of a matrix
+// A block computes a tile of C (tile.h): 128 x 128 or 64 x 128 with 8 x 8 in a thread, or 64 x 64 with 4 x 4, whichever
+// leaves the busiest multiprocessor the least to do, and tiles of 16 or 32 rows for thin products. The thin side, up to
+// 64, is made the rows. Pieces come by asynchronous copies: 16 bytes at a time where an operand runs along its side of C
+// and is aligned, else element by element, along whichever axis has stride 1. If the tiles are few and k is long, k is
+// cut into parts, a block each, joined in order by a second kernel. One row (or column) of C is a product of a matrix
 // and a vector: kernels of their own.
 //
 // Every choice depends on sizes and strides alone, and each sum has one order: the same bits at every run and on
@@ -15,8 +15,12 @@
 //     bytes: 32 flops a byte, which at 3.35 TB/s allows 107 TFLOP/s even if no read hits the second-level
 //     cache. So an H100's 67 TFLOP/s of float32 bound it: n = 1024 32 us, n = 4096 2.05 ms.
 //   matrix times vector: 2 flops for 4 bytes read: memory, 5.0 us for 2048 x 2048.
-// On an H200: n = 1024 121 us, n = 4096 4.77 ms, 44 % of the peak (an earlier form, 64 x 64 with 4 x 4 in every
-// thread: 123 us, 5.19 ms; cuBLAS: 62 us, 2.71 ms). What holds it back is not counted yet.
+// A step of 8 k of the 128 x 128 tile, by its instructions (sm_90), for a warp: 512 multiply-adds, 32 loads of 16 bytes a
+// lane, some 30 for an operand that is copied element by element and 20 for one by 16 bytes, 15 for the loop: 610, of which
+// 84 % multiply. Shared memory is busy for half of that time. 128 blocks for n = 1024, in two parts of k, and 1024 for
+// n = 4096: 97 % of the multiprocessors' time, both.
+// An earlier form took 121 us and 4.77 ms on an H200, 44 % of the peak (cuBLAS: 62 us, 2.71 ms): two barriers a step, 70 %
+// of its instructions multiplied, and shared memory was as busy as they. This one was not timed yet.
 #include <cstdint>
 #include <utility>
 
@@ -116,6 +120,36 @@ struct MatmulPieces {
   }
 };
 
+// Writes a thread's part of the tile, kDown rows or kAcross columns together where these are neighbours in C. `row` and
+// `column` are the tile's first.
+template <int kDown, int kAcross, class Sum, class T>
+__device__ void store(const Sum& sum, T* c, int c_m, int c_n, int m, int n, int row, int column, int thread) {
+  static_assert(kDown == 1 || kAcross == 1);
+  using Several = Neighbours<T, kDown * kAcross>;
+  const bool neighbours = (kDown > 1 ? c_m : c_n) == 1;
+  TENON_UNROLL
+  for (int i = 0; i < Sum::kRows; i += kDown) {
+    TENON_UNROLL
+    for (int j = 0; j < Sum::kColumns; j += kAcross) {
+      const int r = row + Sum::row(thread, i), s = column + Sum::column(thread, j);
+      if (r >= m || s >= n) continue;
+      T* const at = c + int64_t{r} * c_m + int64_t{s} * c_n;
+      Several several;
+      TENON_UNROLL
+      for (int q = 0; q < kDown * kAcross; ++q)
+        several.v[q] = kDown > 1 ? sum.value(i + q, j) : sum.value(i, j + q);
+      if (neighbours && r + kDown <= m && s + kAcross <= n &&
+          reinterpret_cast<uintptr_t>(at) % alignof(Several) == 0) {
+        *reinterpret_cast<Several*>(at) = several;
+        continue;
+      }
+      TENON_UNROLL
+      for (int q = 0; q < kDown * kAcross; ++q)
+        if (kDown > 1 ? r + q < m : s + q < n) at[int64_t{q} * (kDown > 1 ? c_m : c_n)] = several.v[q];
+    }
+  }
+}
+
 // Blocks: x a tile, rows running fastest; y a part of k; z items of the batch. `partial` (or null) takes the
 // parts, each as [item][m][n].
 template <class Tile, class Sum, class T>
@@ -145,22 +179,8 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     to = partial + (blockIdx.y * p.batch.numel + item) * p.m * p.n;
     c_m = p.n, c_n = 1;
   }
-  for (int i = 0; i < Sum::kRows; ++i)
-    for (int j = 0; j < Sum::kColumns; j += Sum::kColumnsTogether) {
-      const int r = row + Sum::row(thread, i), s = column + Sum::column(thread, j);
-      if (r >= p.m) continue;
-      using Several = Neighbours<T, Sum::kColumnsTogether>;
-      T* const at = to + int64_t{r} * c_m + int64_t{s} * c_n;
-      Several several;
-      for (int q = 0; q < Sum::kColumnsTogether; ++q) several.v[q] = sum.value(i, j + q);
-      if (c_n == 1 && s + Sum::kColumnsTogether <= p.n &&
-          reinterpret_cast<uintptr_t>(at) % alignof(Several) == 0) {
-        *reinterpret_cast<Several*>(at) = several;
-        continue;
-      }
-      for (int q = 0; q < Sum::kColumnsTogether; ++q)
-        if (s + q < p.n) at[int64_t{q} * c_n] = several.v[q];
-    }
+  if (c_m == 1) return store<Sum::kRowsTogether, 1>(sum, to, c_m, c_n, p.m, p.n, row, column, thread);
+  store<1, Sum::kColumnsTogether>(sum, to, c_m, c_n, p.m, p.n, row, column, thread);
 }
 
 // Where element i of a part, as [item][m][n], belongs in C.
@@ -276,18 +296,18 @@ template <class T>
 void run_tiles(Product& p, T* c, const T* a, const T* b) {
   constexpr int64_t kLeast = 256;  // of k in a part
   const Copies copies{along(a, p.a_m, p.m, p.a_k, p.batch, 1), along(b, p.b_n, p.n, p.b_k, p.batch, 2)};
-  with_tile<T>(p.m, p.n, p.batch.numel, settings().tf32, [&](auto tile, auto sum) {
+  const ProductSizes sizes{p.m, p.n, p.k, p.batch.numel, kLeast};
+  with_tile<T>(sizes, settings().tf32, [&](auto tile, auto sum) {
     using Shape = decltype(tile);
     using Sum = typename decltype(sum)::type;
     const int64_t tiles = tiles_of<Shape>(p.m, p.n);
     TENON_CHECK(tiles <= 0x7fffffff, "matmul: a result of ", p.m, " x ", p.n, " is too large for one launch");
-    in_parts(p, parts_of(tiles * p.batch.numel, Shape::kThreads, p.k, kLeast), Shape::kK, c,
-             [&](T* partial, unsigned parts) {
-               over_batch(p, [&](const Product& some, unsigned items) {
-                 launch("matmul", matmul_kernel<Shape, Sum, T>, {static_cast<unsigned>(tiles), parts, items},
-                        {Shape::kThreads}, 0, some, copies, c, partial, a, b);
-               });
-             });
+    in_parts(p, sizes.parts<Shape>(), Shape::kK, c, [&](T* partial, unsigned parts) {
+      over_batch(p, [&](const Product& some, unsigned items) {
+        launch("matmul", matmul_kernel<Shape, Sum, T>, {static_cast<unsigned>(tiles), parts, items},
+               {Shape::kThreads}, 0, some, copies, c, partial, a, b);
+      });
+    });
   });
 }
 
@@ -320,7 +340,7 @@ void matmul(const MatmulPlan& plan, DType dtype, void* c, const void* a, const v
     p.c_m = narrow(plan.c_row), p.c_n = 1;
     p.batch = plan.batch;
     const T *first = static_cast<const T*>(a), *second = static_cast<const T*>(b);
-    if (p.n < p.m && p.n <= 32) p = transposed(p), std::swap(first, second);
+    if (p.n < p.m && p.n <= 64) p = transposed(p), std::swap(first, second);
     if (p.m == 1) return run_row(p, static_cast<T*>(c), first, second);
     run_tiles(p, static_cast<T*>(c), first, second);
   });

@@ -6,9 +6,9 @@
 // has one barrier (multiply_pieces). The sum over k runs in order for each element of C.
 //
 // For one k, a thread of RegisterTile reads kRows + kColumns values of shared memory, four at a time, for kRows *
-// kColumns multiply-adds. A warp gets 128 bytes a cycle of shared memory and four warps one multiply-add each:
-// 4 x 4 takes as long to read as to multiply, 8 x 8 (64 multiply-adds for 4 reads) is bound by arithmetic. The
-// wide tiles need many blocks to fill a card, so small products take the 4 x 4 ones.
+// kColumns multiply-adds. A multiprocessor's shared memory takes two cycles for a warp's load of four (see there), in
+// which eight warps multiply and add once: 4 x 4 takes as long to read as to multiply, 8 x 8 (64 multiply-adds for 4 reads)
+// half as long. The wide tiles need many blocks to fill a card, so small products take the 4 x 4 ones.
 #pragma once
 
 #include <algorithm>
@@ -41,8 +41,8 @@ struct Tile {
 /// A thread's part of the tile of C. Its rows and columns come in fours of neighbours.
 ///
 /// A warp's lanes lie 4 down and 8 across, so that a load of four rows is of 64 bytes in all and one of four columns of
-/// 128. A card takes a load of 16 bytes a lane in two passes, half a warp each, if in both halves either all lanes i
-/// and i ^ 1 want the same, or all i and i ^ 2; else in four. So lanes go down, then across: 0 and 1 share their columns,
+/// 128. A card is said to take a load of 16 bytes a lane in two passes, half a warp each, if in both halves either all
+/// lanes i and i ^ 1 want the same, or all i and i ^ 2; else in four. So lanes go down, then across: 0 and 1 share their columns,
 /// 0 and 2 their rows.
 template <class Tile, class T>
 struct RegisterTile {
@@ -171,7 +171,8 @@ __device__ void multiply_pieces(int steps, T* a_pieces, T* b_pieces, int thread,
 
 // ---- which tile, by sizes alone -----------------------------------------------------------------------
 
-constexpr int64_t kThreadsWanted = 264 * 256;  // two blocks of 256 for each multiprocessor of a large card
+constexpr int64_t kMultiprocessors = 132;                       // of a large card
+constexpr int64_t kThreadsWanted = kMultiprocessors * 2 * 256;  // two blocks of 256 for each
 
 inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -180,39 +181,69 @@ int64_t tiles_of(int64_t m, int64_t n) {
   return divide_up(m, Tile::kM) * divide_up(n, Tile::kN);
 }
 
-/// Does an m x n product, `others` times, fill a card with this tile, and most of the tile?
-template <class Tile>
-bool tile_fits(int64_t m, int64_t n, int64_t others) {
-  const int64_t tiles = tiles_of<Tile>(m, n);
-  return tiles * others * Tile::kThreads >= kThreadsWanted / 2 &&
-         4 * m * n >= 3 * tiles * Tile::kM * Tile::kN;
-}
-
-/// Calls f(tile, sum) with the types of the tile for an m x n product that is computed `others` times side by
-/// side, and of a thread's part of it.
-template <class T, class F>
-void with_tile(int64_t m, int64_t n, int64_t others, bool tf32, F&& f) {
-  const auto call = [&](auto tile) { f(tile, std::type_identity<RegisterTile<decltype(tile), T>>()); };
-  if constexpr (std::is_same_v<T, float>) {
-    const auto tensor = [&](auto tile) { f(tile, std::type_identity<TensorCoreTile<decltype(tile)>>()); };
-    if (tf32 && m <= 16) return tensor(Tile<16, 256, 8, 4, 8, 8>());
-    if (tf32 && m <= 32) return tensor(Tile<32, 256, 8, 8, 8, 8>());
-    if (tf32 && m <= 64) return tensor(Tile<64, 128, 8, 8, 8, 8>());
-    if (tf32) return tensor(Tile<128, 128, 8, 8, 8, 8>());
-    if (m <= 16 && tile_fits<Tile<16, 256, 8, 4, 8>>(16, n, others)) return call(Tile<16, 256, 8, 4, 8>());
-    if (m > 16 && m <= 32 && tile_fits<Tile<32, 256, 8, 8, 8>>(32, n, others))
-      return call(Tile<32, 256, 8, 8, 8>());
-    if (m > 64 && tile_fits<Tile<128, 128, 8, 8, 8>>(m, n, others)) return call(Tile<128, 128, 8, 8, 8>());
-    if (m > 32 && tile_fits<Tile<64, 128, 8, 8, 8>>(m, n, others)) return call(Tile<64, 128, 8, 8, 8>());
-  }
-  if (m <= 16) return call(Tile<16, 64, 16, 4, 4>());
-  if (m <= 32) return call(Tile<32, 64, 16, 4, 4>());
-  call(Tile<64, 64, 16, 4, 4>());
-}
-
 /// Into how many parts the sum over k is cut, so that `tiles` of `threads` fill a card; parts of `least` or more.
 inline int64_t parts_of(int64_t tiles, int64_t threads, int64_t k, int64_t least) {
   return std::clamp<int64_t>(kThreadsWanted / (tiles * threads), 1, std::max<int64_t>(k / least, 1));
+}
+
+/// An m x n x k product that is computed `others` times side by side; k may be cut into parts of `least`.
+struct ProductSizes {
+  int64_t m, n, k, others, least;
+
+  /// As many as there is room for, or fewer if then no multiprocessor has a block more than others.
+  template <class Tile>
+  int64_t parts() const {
+    const int64_t tiles = std::max<int64_t>(tiles_of<Tile>(m, n) * others, 1);
+    const int64_t most = parts_of(tiles, Tile::kThreads, k, least);
+    const int64_t even = tiles * most / kMultiprocessors * kMultiprocessors / tiles;
+    return even > 0 && cost<Tile>(even) < cost<Tile>(most) ? even : most;
+  }
+
+  /// What the busiest multiprocessor does with this tile, counted in multiply-adds of a thread. For one k a thread has
+  /// kRows kColumns of them, and (kRows + kColumns) / 4 loads that take the time of eight each (two passes, 128 bytes a
+  /// cycle, for a warp, whose multiply-adds take a quarter of a cycle). Parts are written and read again: 8 bytes of
+  /// memory for an element, the time of some 60.
+  template <class Tile>
+  int64_t cost(int64_t cut) const {
+    constexpr int64_t kForOneK =
+        Tile::kThreads * (Tile::kRows * Tile::kColumns + 2 * (Tile::kRows + Tile::kColumns));
+    const int64_t blocks = tiles_of<Tile>(m, n) * others * cut;
+    const int64_t join = cut == 1 ? 0 : 60 * m * n * others * cut / kMultiprocessors;
+    return divide_up(blocks, kMultiprocessors) * divide_up(k, cut) * kForOneK + join;
+  }
+
+  /// Is the wide tile at least as good as the narrow one?
+  template <class Wide, class Narrow>
+  bool prefer() const {
+    return cost<Wide>(parts<Wide>()) <= cost<Narrow>(parts<Narrow>());
+  }
+};
+
+/// Calls f(tile, sum) with the types of the tile for a product, and of a thread's part of it.
+template <class T, class F>
+void with_tile(const ProductSizes& p, bool tf32, F&& f) {
+  const auto call = [&](auto tile) { f(tile, std::type_identity<RegisterTile<decltype(tile), T>>()); };
+  using Square = Tile<64, 64, 16, 4, 4>;
+  using Rows32 = Tile<32, 64, 16, 4, 4>;
+  using Rows16 = Tile<16, 64, 16, 4, 4>;
+  if constexpr (std::is_same_v<T, float>) {
+    const auto tensor = [&](auto tile) { f(tile, std::type_identity<TensorCoreTile<decltype(tile)>>()); };
+    if (tf32 && p.m <= 16) return tensor(Tile<16, 256, 8, 4, 8, 8>());
+    if (tf32 && p.m <= 32) return tensor(Tile<32, 256, 8, 8, 8, 8>());
+    if (tf32 && p.m <= 64) return tensor(Tile<64, 128, 8, 8, 8, 8>());
+    if (tf32) return tensor(Tile<128, 128, 8, 8, 8, 8>());
+    using Wide128 = Tile<128, 128, 8, 8, 8>;
+    using Wide64 = Tile<64, 128, 8, 8, 8>;
+    using Wide32 = Tile<32, 256, 8, 8, 8>;
+    using Wide16 = Tile<16, 256, 8, 4, 8>;
+    if (p.m <= 16) return p.prefer<Wide16, Rows16>() ? call(Wide16()) : call(Rows16());
+    if (p.m <= 32) return p.prefer<Wide32, Rows32>() ? call(Wide32()) : call(Rows32());
+    if (p.m > 64 && p.prefer<Wide128, Wide64>() && p.prefer<Wide128, Square>()) return call(Wide128());
+    return p.prefer<Wide64, Square>() ? call(Wide64()) : call(Square());
+  }
+  if (p.m <= 16) return call(Rows16());
+  if (p.m <= 32) return call(Rows32());
+  call(Square());
 }
 
 }  // namespace tenon::cuda

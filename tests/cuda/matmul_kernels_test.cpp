@@ -49,8 +49,8 @@ TEST_CASE("cuda kernels: matmul in wide tiles") {
   check_all({{1500, 1400, 9, "matmul"},   // 128 x 128, by 16 bytes
              {1497, 1403, 43, "matmul"},  // with edges, and more steps than buffers
              {60, 128 * 270, 77, "matmul"},
-             {30, 256 * 265 - 3, 5, "matmul"},
-             {256 * 265 + 4, 12, 10, "matmul"}},
+             {30, 256 * 264 - 3, 5, "matmul"},
+             {256 * 264 - 4, 12, 10, "matmul"}},
             {float32}, 2);
 }
 
