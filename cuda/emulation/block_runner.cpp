@@ -14,9 +14,9 @@
 namespace tenon::cuda::emulation {
 namespace {
 
-constexpr size_t kSharedLimit = 48 * 1024;  // what every card gives a block without asking
 constexpr size_t kSharedAlignment = 64;
-constexpr size_t kSharedCapacity = kSharedLimit + 64 * 2 * kSharedAlignment;  // with gaps between the arrays
+// What a launch may ask for, with gaps between the arrays.
+size_t shared_capacity() { return shared_memory_limit() + 64 * 2 * kSharedAlignment; }
 
 thread_local BlockRunner* current_runner = nullptr;
 
@@ -92,14 +92,14 @@ void BlockRunner::reset(const Launch& launch, Dim3 block) {
   blockDim = launch.block;
   gridDim = launch.grid;
 
-  if (!shared_memory_) shared_memory_ = std::make_unique<std::byte[]>(kSharedCapacity + kSharedAlignment);
+  if (!shared_memory_) shared_memory_ = std::make_unique<std::byte[]>(shared_capacity() + kSharedAlignment);
   shared_arrays_.clear();
-  shared_used_ = shared_asked_ = 0;
+  shared_used_ = shared_asked_ = shared_static_ = 0;
 #if defined(__SANITIZE_ADDRESS__)
-  ASAN_POISON_MEMORY_REGION(shared_memory_.get(), kSharedCapacity + kSharedAlignment);
+  ASAN_POISON_MEMORY_REGION(shared_memory_.get(), shared_capacity() + kSharedAlignment);
 #endif
   if (kAccessesCounted)
-    accesses_.begin_block(count_, shared_memory_.get(), kSharedCapacity + kSharedAlignment);
+    accesses_.begin_block(count_, shared_memory_.get(), shared_capacity() + kSharedAlignment);
   dynamic_shared_ = launch.shared_bytes == 0 ? nullptr : allocate_shared(nullptr, launch.shared_bytes);
 }
 
@@ -376,13 +376,18 @@ void* BlockRunner::shared_array(const void* declaration, size_t bytes) {
 void* BlockRunner::allocate_shared(const void* declaration, size_t bytes) {
   const UnseenWrites poisoning;
   shared_asked_ += bytes;
-  TENON_CHECK(shared_asked_ <= kSharedLimit, where(), ": ", shared_asked_,
-              " bytes of shared memory, of which a block has ", kSharedLimit);
+  if (declaration != nullptr) shared_static_ += bytes;
+  // A launch that asks for no more than is given anyway has not asked.
+  const size_t limit = launch_->shared_bytes > kSharedUnasked ? shared_memory_limit() : kSharedUnasked;
+  TENON_CHECK(shared_asked_ <= limit, where(), ": ", shared_asked_,
+              " bytes of shared memory, of which a block has ", limit);
+  TENON_CHECK(shared_static_ <= kSharedUnasked, where(), ": ", shared_static_,
+              " bytes of static shared memory, of which a block has ", kSharedUnasked);
   const auto base = reinterpret_cast<uintptr_t>(shared_memory_.get());
   const size_t offset =
       (base + shared_used_ + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment - base;
   shared_used_ = offset + bytes + kSharedAlignment;  // the gap is address sanitizer's red zone
-  TENON_CHECK(shared_used_ <= kSharedCapacity, where(), ": too many shared arrays");
+  TENON_CHECK(shared_used_ <= shared_capacity(), where(), ": too many shared arrays");
   shared_arrays_.push_back({declaration, offset, bytes});
   std::byte* const memory = shared_memory_.get() + offset;
 #if defined(__SANITIZE_ADDRESS__)

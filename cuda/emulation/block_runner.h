@@ -133,7 +133,8 @@ class BlockRunner {
   std::vector<SharedArray> shared_arrays_;
   std::unique_ptr<std::byte[]> shared_memory_;
   size_t shared_used_ = 0;
-  size_t shared_asked_ = 0;  // without alignment and red zones
+  size_t shared_asked_ = 0,
+         shared_static_ = 0;  // without alignment and red zones; static: in declared arrays
   void* dynamic_shared_ = nullptr;
 };
 

@@ -102,6 +102,7 @@ const char* build_mode() { return "emulated"; }
 bool available() { return true; }
 std::string why_unavailable() { return ""; }
 std::string device_name() { return "emulated CUDA device (CPU)"; }
+size_t shared_memory_limit() { return 227 * 1024; }  // as Hopper has it
 
 void* raw_allocate(size_t bytes) {
   TENON_CHECK(bytes > 0, "raw_allocate: expects at least one byte");

@@ -11,6 +11,7 @@
 // orders, bank conflicts in time, speed.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -103,6 +104,7 @@ void launch(const char* name, void (*kernel)(Params...), Dim3 grid, Dim3 block, 
             std::type_identity_t<Params>... args) {
   const emulation::Launch extents{name, grid, block, shared_bytes};
   emulation::check_launch(extents);
+  detail::check_shared_memory(name, shared_bytes);
   detail::count_launch(name);
   emulation::submit([=] {
     auto thread = [&] { kernel(args...); };
@@ -150,6 +152,17 @@ T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize,
   const int lane = emulation::lane();
   const bool inside = ((lane ^ lane_mask) & ~(width - 1)) <= (lane & ~(width - 1));
   return emulation::exchange_value("__shfl_xor_sync", mask, value, inside ? lane ^ lane_mask : lane, site);
+}
+
+// ---- approximations, which are exact here ------------------------------------------------------------
+
+template <class T>
+T fast_reciprocal(T x) {
+  return 1 / x;
+}
+template <class T>
+T fast_root(T x) {
+  return std::sqrt(x);
 }
 
 // ---- integer atomics: each returns the old value ----------------------------------------------------

@@ -1,14 +1,12 @@
-// SVD and symmetric eigen: one-sided Jacobi, a block a matrix.
+// SVD and symmetric eigen: one-sided Jacobi (cuda/kernels/jacobi.h), a block a matrix.
 //
 // A tall matrix is reduced first, A = Q R (linalg.cu), and Jacobi works on the columns of R^T: the square n x n that is
-// left, with the turns gathered in X, fits shared memory up to n = 76 in float32 (8 n^2 bytes of 48 KB); larger ones work
-// on global memory, from the caches. The pairs of a sweep are those of a round-robin tournament: n - 1 rounds of n / 2
-// pairs that share no column, so that a round runs in parallel and its order does not matter. A pair belongs to a team of
-// 8, 16 or 32 lanes, which walk the rows.
+// left. Only its columns W decide what is turned, and they alone take the block's shared memory: 4 n^2 bytes, up to
+// n = 239 of 227 KB in float32 (larger ones work on global memory, from the caches). The turns are written down, 4 bytes
+// each, and make the other factor, X, in a second kernel: its rows do not meet, so that they spread over the whole card
+// and wait for no barrier.
 //
-// Counted: a pair costs 6 n flops for its three dot products and 12 n to turn W and X: 9 n^3 a sweep, 7 to 10 sweeps. In
-// shared memory a pair reads 6 n and writes 4 n numbers for those 18 n flops, so that is its bound; n barriers a sweep
-// bound small matrices. For many of them the batch fills the card: a block of 64 columns has 512 threads and 33 KB.
+// Counted: a pair costs 6 n flops for its three dot products and 6 n each to turn W and X: 9 n^3 a sweep, 7 to 10 sweeps.
 //
 // A symmetric matrix becomes positive definite as B = A + c I with c = 2 |A|: B V = W has no short columns (its condition
 // is at most 3), so W / |W| are the eigenvectors and no X is needed; the values are v^T A v.
@@ -17,9 +15,9 @@
 #include "core/cpu/jacobi.h"
 #include "core/ops/contract.h"
 #include "cuda/kernels/elementwise.h"
+#include "cuda/kernels/jacobi.h"
 #include "cuda/kernels/linalg.h"
 #include "cuda/kernels/matmul.h"
-#include "cuda/kernels/team.h"
 #include "cuda/library/products.h"
 #include "cuda/runtime/scratch.h"
 #include "cuda/runtime/settings.h"
@@ -27,20 +25,7 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr size_t kSharedBytes = 48 * 1024;
 constexpr size_t kLeastShared = 16;  // a kernel that may use dynamic shared memory is given some
-constexpr int kMaxThreads = 512;
-constexpr unsigned kFewestLanes = 8;  // of a team
-
-// Working memory of a block: w and x, [n, n] each with a column contiguous, and n squared lengths.
-template <class T>
-struct Work {
-  T *w, *x, *squares;
-
-  __device__ Work(T* at, int64_t n, bool turns)
-      : w(at), x(turns ? at + n * n : nullptr), squares(at + (turns ? 2 : 1) * n * n) {}
-  static int64_t size(int64_t n, bool turns) { return (turns ? 2 : 1) * n * n + n; }
-};
 
 __device__ inline int thread_of_block() { return static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x); }
 __device__ inline int threads_of_block() { return static_cast<int>(blockDim.x * blockDim.y); }
@@ -48,7 +33,7 @@ __device__ inline int threads_of_block() { return static_cast<int>(blockDim.x * 
 // Joins a value of every thread of the block, in a fixed order; all get the result.
 template <class T, class Join>
 __device__ T across_block(T value, Join join) {
-  TENON_SHARED(T, of_team, kMaxThreads / kFewestLanes);
+  TENON_SHARED(T, of_team, kMostTeams);
   value = across_team(value, join);
   __syncthreads();  // the array may still be read from the call before
   if (threadIdx.x == 0) of_team[threadIdx.y] = value;
@@ -61,171 +46,206 @@ __device__ T across_block(T value, Join join) {
 // Largest magnitude of a matrix, NaN if any number is NaN or infinite.
 template <class T>
 __device__ T largest_in(const MatrixBatch& a, const T* matrix) {
+  const int columns = static_cast<int>(a.columns), numbers = static_cast<int>(a.rows) * columns;
   T largest = 0;
-  for (int64_t e = thread_of_block(); e < a.rows * a.columns; e += threads_of_block()) {
-    const T v = matrix[e / a.columns * a.row + e % a.columns * a.column];
+  for (int e = thread_of_block(); e < numbers; e += threads_of_block()) {
+    const T v = matrix[e / columns * a.row + e % columns * a.column];
     largest = math::maximum(largest, v - v == 0 ? std::fabs(v) : std::numeric_limits<T>::quiet_NaN());
   }
   return across_block(largest, Largest());
 }
 
-// Pair number k of a round: n players (n even), the last of which stays while the others move around a circle.
-__device__ inline void pair_of(int64_t round, int64_t k, int64_t players, int64_t& p, int64_t& q) {
-  const int64_t around = players - 1;
-  const int64_t a = k == 0 ? around : (round + k) % around;
-  const int64_t b = (round + around - k) % around;
-  p = a < b ? a : b;
-  q = a < b ? b : a;
-}
-
-// Sweeps until the columns of w are orthogonal; false if they do not become so. Leaves their squared lengths.
-template <class T>
-__device__ bool orthogonalise(const Work<T>& work, int64_t n) {
-  TENON_SHARED(int, turned, kMaxSweeps);
-  const T tolerance = orthogonal_tolerance<T>(n);
-  const int64_t players = n + n % 2, pairs = players / 2, teams = blockDim.y;
-  for (int s = thread_of_block(); s < kMaxSweeps; s += threads_of_block()) turned[s] = 0;
-  __syncthreads();
-  bool done = n < 2;
-  for (int sweep = 0; sweep < kMaxSweeps && !done; ++sweep) {
-    for (int64_t round = 0; round < players - 1; ++round) {
-      // All teams go through the same number of steps, since the lanes of a warp sum together.
-      for (int64_t first = 0; first < pairs; first += teams) {
-        int64_t p = 0, q = n;
-        if (first + threadIdx.y < pairs) pair_of(round, first + threadIdx.y, players, p, q);
-        const bool exists = q < n;
-        T pp = 0, qq = 0, pq = 0;
-        if (exists)
-          for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-            const T a = work.w[p * n + i], b = work.w[q * n + i];
-            pp = math::fma(a, a, pp);
-            qq = math::fma(b, b, qq);
-            pq = math::fma(a, b, pq);
-          }
-        pp = across_team(pp, Plus());
-        qq = across_team(qq, Plus());
-        pq = across_team(pq, Plus());
-        if (!exists || orthogonal(pp, qq, pq, tolerance)) continue;
-        const PairTurn<T> turn = turn_for(pp, qq, pq);
-        for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-          turn.apply(work.w[p * n + i], work.w[q * n + i]);
-          if (work.x != nullptr) turn.apply(work.x[p * n + i], work.x[q * n + i]);
-        }
-        if (threadIdx.x == 0) atomicMax(&turned[sweep], 1);
-      }
-      __syncthreads();
-    }
-    done = turned[sweep] == 0;
-  }
-  for (int64_t first = 0; first < n; first += teams) {
-    const int64_t j = first + threadIdx.y;
-    T square = 0;
-    if (j < n)
-      for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
-        square = math::fma(work.w[j * n + i], work.w[j * n + i], square);
-    square = across_team(square, Plus());
-    if (j < n && threadIdx.x == 0) work.squares[j] = square;
+// The columns of a matrix: element(i, j), zeros behind row n.
+template <class T, class Element>
+__device__ void fill(const Columns<T>& w, Element&& element) {
+  const int n = w.n, pitch = Columns<T>::pitch(n);
+  for (int e = thread_of_block(); e < n * pitch; e += threads_of_block()) {
+    const int j = e / pitch, i = e % pitch;
+    w.first[e] = i < n ? element(i, j) : T(0);
   }
   __syncthreads();
-  return done;
 }
 
 // Place of column j when the squared lengths are sorted, descending or ascending; equal ones keep their order.
 template <class T>
-__device__ int64_t place_of(const T* squares, int64_t n, int64_t j, bool descending) {
-  int64_t place = 0;
-  for (int64_t i = 0; i < n; ++i) {
+__device__ int place_of(const T* squares, int n, int j, bool descending) {
+  int place = 0;
+  for (int i = 0; i < n; ++i) {
     const bool before = descending ? squares[i] > squares[j] : squares[i] < squares[j];
     place += before || (squares[i] == squares[j] && i < j);
   }
   return place;
 }
 
-// Square matrices [n, n] of a: P (unit columns, zero where a column has no direction) and X, sorted; W = A X = P S.
+// Where a block's columns lie, and behind them their squared lengths.
+template <class T, int kPacks>
+__device__ T* columns_of(T* shared, T* global, int n, int64_t b) {
+  if constexpr (kPacks > 0) return shared;
+  return global + b * Columns<T>::size(n);
+}
+
+// What the kernel that makes X needs of each matrix: how many sweeps, the turns, and where its columns go.
 template <class T>
-__global__ void __launch_bounds__(kMaxThreads, 1)
-    svd_kernel(MatrixBatch a, const T* in, T* p, T* s, T* x, T* global, LinalgStatus* status) {
+struct Record {
+  T* turns;     // [count, kMaxSweeps, rounds, pairs]
+  int* sweeps;  // [count]
+  int* places;  // [count, n]
+
+  static TENON_HD int64_t turns_of(int n) {
+    return int64_t{kMaxSweeps} * Tournament{n}.rounds() * Tournament{n}.pairs();
+  }
+};
+
+// Square matrices [n, n] of a: P (unit columns, zero where a column has no direction), sorted; W = A X = P S.
+template <class T, int kPacks>
+__global__ void __launch_bounds__(jacobi_threads<T>(kPacks), 1)
+    svd_kernel(MatrixBatch a, const T* in, T* p, T* s, Record<T> record, T* global, LinalgStatus* status) {
   TENON_DYNAMIC_SHARED(T, shared);
-  const int64_t n = a.rows, b = blockIdx.x;
-  const Work<T> work(global == nullptr ? shared : global + b * (2 * n * n + n), n, true);
-  in += b * a.step;
+  const int n = static_cast<int>(a.rows);
+  const int64_t b = blockIdx.x;
+  const Columns<T> w{columns_of<T, kPacks>(shared, global, n, b), n};
+  T* const squares = w[n];
+  in += b * a.step, p += b * n * n, s += b * n;
   const T largest = largest_in(a, in);
   const bool finite = largest == largest;
   const int exponent = finite && largest > 0 ? std::ilogb(largest * static_cast<T>(n)) : 0;
   const T by = std::ldexp(T(1), exponent < -120 ? 120 : -exponent);
   const T back = std::ldexp(T(1), exponent < -120 ? -120 : exponent);
-  for (int64_t e = thread_of_block(); e < n * n; e += threads_of_block()) {
-    const int64_t j = e / n, i = e % n;
-    work.w[e] = finite ? in[i * a.row + j * a.column] * by : T(0);
-    work.x[e] = i == j ? T(1) : T(0);
-  }
-  __syncthreads();
-  const bool converged = orthogonalise(work, n);
-  for (int64_t j = threadIdx.y; j < n; j += blockDim.y) {
-    const int64_t place = place_of(work.squares, n, j, true);
-    const bool exists = work.squares[j] >= negligible_square<T>();
-    const T length = exists ? std::sqrt(work.squares[j]) : T(0);
-    if (threadIdx.x == 0) s[b * n + place] = length * back;
-    for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-      p[(b * n + i) * n + place] = exists ? work.w[j * n + i] / length : T(0);
-      x[(b * n + i) * n + place] = work.x[j * n + i];
-    }
+  fill(w, [&](int i, int j) { return finite ? in[i * a.row + j * a.column] * by : T(0); });
+  const Sweeps sweeps = orthogonalise<T, kPacks>(w, squares, record.turns + b * Record<T>::turns_of(n));
+  for (int j = static_cast<int>(threadIdx.y); j < n; j += static_cast<int>(blockDim.y)) {
+    const int place = place_of(squares, n, j, true);
+    const bool exists = squares[j] >= negligible_square<T>();
+    const T length = exists ? std::sqrt(squares[j]) : T(0);
+    if (threadIdx.x == 0) s[place] = length * back, record.places[b * n + j] = place;
+    for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(blockDim.x))
+      p[int64_t{i} * n + place] = exists ? w[j][i] / length : T(0);
   }
   __syncthreads();
   if (thread_of_block() != 0) return;
   // Rare, and so left to one thread: columns without a direction get one.
-  for (int64_t j = 0; j < n; ++j)
-    if (s[b * n + j] == 0) complete_column(p + b * n * n, n, n, j, work.w);
-  status[b] = !finite ? LinalgStatus::not_finite : converged ? LinalgStatus::ok : LinalgStatus::not_converged;
+  for (int j = 0; j < n; ++j)
+    if (squares[j] < negligible_square<T>()) complete_column(p, n, n, place_of(squares, n, j, true), w.first);
+  record.sweeps[b] = sweeps.count;
+  status[b] = !finite            ? LinalgStatus::not_finite
+              : sweeps.converged ? LinalgStatus::ok
+                                 : LinalgStatus::not_converged;
 }
 
+// Rounds whose turns are on their way while one is used.
+constexpr int kRoundsAhead = 8;
+
+// Threads of a team that turns rows of X together, for as many rows as 16 bytes hold of a column.
+struct RowTeam {
+  int n;
+
+  TENON_HD int pairs() const { return Tournament{n}.pairs(); }
+  template <class T>
+  TENON_HD size_t shared_bytes() const {
+    return static_cast<size_t>(n) * sizeof(Pack<T>) + ring<T>() * sizeof(T);
+  }
+  /// Numbers in which the turns of the next rounds arrive.
+  template <class T>
+  TENON_HD size_t ring() const {
+    return static_cast<size_t>(kRoundsAhead * pairs() + Pack<T>::kCount - 1) / Pack<T>::kCount *
+           Pack<T>::kCount;
+  }
+};
+
+// Rows of X: rows of the identity, to which the turns are applied in order, the pairs of a round by the lanes of a team.
 template <class T>
-__global__ void __launch_bounds__(kMaxThreads, 1)
+__global__ void __launch_bounds__(64) turn_rows_kernel(int n, Record<T> record, T* x) {
+  TENON_DYNAMIC_SHARED(unsigned char, shared);
+  constexpr int kRows = Pack<T>::kCount;
+  const RowTeam team{n};
+  const Tournament games{n};
+  const int lane = static_cast<int>(threadIdx.x), lanes = static_cast<int>(blockDim.x);
+  const int64_t b = blockIdx.x;
+  const int row = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y) * kRows;
+  const int pairs = games.pairs(), rounds = games.rounds(), all = record.sweeps[b] * rounds;
+  Pack<T>* const columns = reinterpret_cast<Pack<T>*>(shared + threadIdx.y * team.shared_bytes<T>());
+  T* const ring = reinterpret_cast<T*>(columns + n);
+  const T* const turns = record.turns + b * Record<T>::turns_of(n);
+  // Each lane copies what it reads itself.
+  const auto fetch = [&](int round) {
+    for (int k = lane; round < all && k < pairs; k += lanes)
+      copy_async(ring + round % kRoundsAhead * pairs + k, turns + int64_t{round} * pairs + k);
+    commit_copies();
+  };
+  for (int round = 0; round < kRoundsAhead - 1; ++round) fetch(round);
+  for (int j = lane; j < n; j += lanes)
+    for (int i = 0; i < kRows; ++i) columns[j].v[i] = row + i == j ? T(1) : T(0);
+  __syncwarp();
+  for (int round = 0, of_sweep = 0; round < all; ++round) {
+    wait_for_copies<kRoundsAhead - 2>();
+    for (int k = lane; k < pairs; k += lanes) {
+      const T r = ring[round % kRoundsAhead * pairs + k];
+      if (r == 0) continue;  // no turn, or no pair
+      const PairTurn<T> turn = turn_by_half(r);
+      int p, q;
+      games.pair(of_sweep, k, p, q);
+      Pack<T> at_p = columns[p], at_q = columns[q];
+      TENON_UNROLL
+      for (int i = 0; i < kRows; ++i) turn.apply(at_p.v[i], at_q.v[i]);
+      columns[p] = at_p, columns[q] = at_q;
+    }
+    __syncwarp();
+    fetch(round + kRoundsAhead - 1);
+    of_sweep = of_sweep + 1 == rounds ? 0 : of_sweep + 1;
+  }
+  wait_for_copies<0>();
+  const int* const places = record.places + b * n;
+  for (int j = lane; j < n; j += lanes)
+    for (int i = 0; i < kRows && row + i < n; ++i) x[(b * n + row + i) * n + places[j]] = columns[j].v[i];
+}
+
+template <class T, int kPacks>
+__global__ void __launch_bounds__(jacobi_threads<T>(kPacks), 1)
     eigh_kernel(MatrixBatch a, const T* in, T* values, T* vectors, T* global, LinalgStatus* status) {
   TENON_DYNAMIC_SHARED(T, shared);
-  const int64_t n = a.rows, b = blockIdx.x;
-  const Work<T> work(global == nullptr ? shared : global + b * (n * n + n), n, false);
-  in += b * a.step;
+  const int n = static_cast<int>(a.rows), teams = static_cast<int>(blockDim.y);
+  const int64_t b = blockIdx.x;
+  const Columns<T> w{columns_of<T, kPacks>(shared, global, n, b), n};
+  T* const squares = w[n];
+  in += b * a.step, values += b * n, vectors += b * n * n;
   const T largest = largest_in(a, in);
   const bool finite = largest == largest;
   const int exponent = finite && largest > 0 ? std::ilogb(largest) : 0;
   const T by = std::ldexp(T(1), exponent < -120 ? 120 : -exponent);
   const T back = std::ldexp(T(1), exponent < -120 ? -120 : exponent);
-  auto element = [&](int64_t i, int64_t j) {
+  auto element = [&](int i, int j) {
     return finite
                ? (T(0.5) * by) * in[i * a.row + j * a.column] + (T(0.5) * by) * in[j * a.row + i * a.column]
                : T(0);
   };
   T square = 0;
-  for (int64_t e = thread_of_block(); e < n * n; e += threads_of_block()) {
+  for (int e = thread_of_block(); e < n * n; e += threads_of_block()) {
     const T v = element(e / n, e % n);
     square = math::fma(v, v, square);
   }
   const T shift = 2 * std::sqrt(across_block(square, Plus())) + std::numeric_limits<T>::min();
-  for (int64_t e = thread_of_block(); e < n * n; e += threads_of_block())
-    work.w[e] = element(e / n, e % n) / shift + (e / n == e % n ? T(1) : T(0));
-  __syncthreads();
-  const bool converged = orthogonalise(work, n);
-  for (int64_t j = threadIdx.y; j < n; j += blockDim.y) {
-    const T by_length = 1 / std::sqrt(work.squares[j]);
-    const int64_t place = place_of(work.squares, n, j, false);
-    for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-      work.w[j * n + i] *= by_length;
-      vectors[(b * n + i) * n + place] = work.w[j * n + i];
+  fill(w, [&](int i, int j) { return element(i, j) / shift + (i == j ? T(1) : T(0)); });
+  const bool converged = orthogonalise<T, kPacks>(w, squares, static_cast<T*>(nullptr)).converged;
+  for (int j = static_cast<int>(threadIdx.y); j < n; j += teams) {
+    const T by_length = 1 / std::sqrt(squares[j]);
+    const int place = place_of(squares, n, j, false);
+    for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(kTeamLanes)) {
+      w[j][i] *= by_length;
+      vectors[int64_t{i} * n + place] = w[j][i];
     }
   }
   __syncthreads();
-  for (int64_t first = 0; first < n; first += blockDim.y) {
-    const int64_t j = first + threadIdx.y;
+  for (int first = 0; first < n; first += teams) {
+    const int j = first + static_cast<int>(threadIdx.y);
     T value = 0;
     if (j < n)
-      for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
+      for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(kTeamLanes)) {
         T row = 0;
-        for (int64_t k = 0; k < n; ++k) row = math::fma(element(i, k), work.w[j * n + k], row);
-        value = math::fma(row, work.w[j * n + i], value);
+        for (int k = 0; k < n; ++k) row = math::fma(element(i, k), w[j][k], row);
+        value = math::fma(row, w[j][i], value);
       }
-    value = across_team(value, Plus());
-    if (j < n && threadIdx.x == 0) values[b * n + place_of(work.squares, n, j, false)] = value * back;
+    value = across_lanes(value);
+    if (j < n && threadIdx.x == 0) values[place_of(squares, n, j, false)] = value * back;
   }
   if (thread_of_block() == 0)
     status[b] = !finite     ? LinalgStatus::not_finite
@@ -250,30 +270,39 @@ void fix_signs(int64_t count, T* u, int64_t u_rows, T* v, int64_t v_rows, int64_
          {64}, 0, u, u_rows, v, v_rows, n, by_v);
 }
 
-// Teams of 8, 16 or 32 lanes, one for each pair of a round if the block has room.
-Dim3 block_for(int64_t n) {
-  const unsigned lanes = n <= 16 ? kFewestLanes : n <= 32 ? 16 : 32;
-  const int64_t teams = std::min<int64_t>((n + 1) / 2, kMaxThreads / lanes);
-  const unsigned in_warp = 32 / lanes;  // whole warps
-  return {lanes, (static_cast<unsigned>(teams) + in_warp - 1) / in_warp * in_warp};
-}
-
-// Bytes of a block's work, 0 if it does not fit shared memory.
-template <class T>
-size_t shared_bytes(int64_t n, bool turns) {
-  const size_t bytes = static_cast<size_t>(Work<T>::size(n, turns)) * sizeof(T);
-  const size_t fixed =
-      kMaxThreads / kFewestLanes * sizeof(T) + kMaxSweeps * sizeof(int);  // across_block, orthogonalise
-  return bytes + fixed <= kSharedBytes ? bytes : 0;
+// A whole warp: teams of 4 to 32 lanes, one for each pair of a round if the warp has them.
+Dim3 row_block(const RowTeam& team) {
+  unsigned lanes = 4;
+  while (lanes < 32 && static_cast<int>(lanes) < team.pairs()) lanes *= 2;
+  return {lanes, 32 / lanes};
 }
 
 template <class T>
 void run_square(const MatrixBatch& a, const T* in, T* p, T* s, T* x, LinalgStatus* status) {
-  const size_t bytes = shared_bytes<T>(a.rows, true);
-  const Scratch memory(bytes > 0 ? 1
-                                 : static_cast<size_t>(a.count * Work<T>::size(a.rows, true)) * sizeof(T));
-  launch("svd", svd_kernel<T>, {static_cast<unsigned>(a.count)}, block_for(a.rows),
-         std::max(bytes, kLeastShared), a, in, p, s, x, bytes > 0 ? nullptr : memory.as<T>(), status);
+  // Room is made for the turns of all sweeps that may be needed; many matrices share it.
+  constexpr int64_t kRecordBytes = int64_t{256} << 20;
+  const int n = static_cast<int>(a.rows);
+  const int64_t turns = Record<T>::turns_of(n), bytes_of_turns = turns * static_cast<int64_t>(sizeof(T));
+  const int64_t together = std::clamp<int64_t>(kRecordBytes / bytes_of_turns, 1, a.count);
+  const Scratch all_turns(static_cast<size_t>(together * bytes_of_turns)),
+      sweeps(static_cast<size_t>(together) * sizeof(int)),
+      places(static_cast<size_t>(together * n) * sizeof(int));
+  const Record<T> record{all_turns.as<T>(), sweeps.as<int>(), places.as<int>()};
+  visit_packs<T>(n, [&](auto packs, size_t bytes) {
+    constexpr int kPacks = decltype(packs)::value;
+    const Scratch global(kPacks > 0 ? 1 : static_cast<size_t>(together) * bytes);
+    for (int64_t first = 0; first < a.count; first += together) {
+      const unsigned count = static_cast<unsigned>(std::min(together, a.count - first));
+      launch("svd", svd_kernel<T, kPacks>, {count}, jacobi_block<T>(n, kPacks),
+             kPacks > 0 ? bytes : kLeastShared, a, in + first * a.step, p + first * n * n, s + first * n,
+             record, global.as<T>(), status + first);
+      const RowTeam team{n};
+      const Dim3 block = row_block(team);
+      const unsigned rows = block.y * Pack<T>::kCount;
+      launch("svd_rows", turn_rows_kernel<T>, {count, (static_cast<unsigned>(n) + rows - 1) / rows}, block,
+             block.y * team.shared_bytes<T>(), n, record, x + first * n * n);
+    }
+  });
 }
 
 // Operands to and from: `count` matrices [rows, columns], their steps from matrix to matrix, row to row, column to
@@ -335,12 +364,13 @@ void svd(const SvdPlan& plan, DType dtype, const void* a, void* u, void* s, void
 void eigh(const MatrixBatch& a, DType dtype, const void* in, void* w, void* v, LinalgStatus* status) {
   visit_floating("eigh", dtype, [&](auto tag) {
     using T = decltype(tag);
-    const size_t bytes = shared_bytes<T>(a.rows, false);
-    const Scratch memory(bytes > 0 ? 1
-                                   : static_cast<size_t>(a.count * Work<T>::size(a.rows, false)) * sizeof(T));
-    launch("eigh", eigh_kernel<T>, {static_cast<unsigned>(a.count)}, block_for(a.rows),
-           std::max(bytes, kLeastShared), a, static_cast<const T*>(in), static_cast<T*>(w),
-           static_cast<T*>(v), bytes > 0 ? nullptr : memory.as<T>(), status);
+    visit_packs<T>(a.rows, [&](auto packs, size_t bytes) {
+      constexpr int kPacks = decltype(packs)::value;
+      const Scratch global(kPacks > 0 ? 1 : static_cast<size_t>(a.count) * bytes);
+      launch("eigh", eigh_kernel<T, kPacks>, {static_cast<unsigned>(a.count)},
+             jacobi_block<T>(a.rows, kPacks), kPacks > 0 ? bytes : kLeastShared, a, static_cast<const T*>(in),
+             static_cast<T*>(w), static_cast<T*>(v), global.as<T>(), status);
+    });
     fix_signs(a.count, static_cast<T*>(v), a.rows, static_cast<T*>(nullptr), int64_t{0}, a.rows, false);
   });
 }

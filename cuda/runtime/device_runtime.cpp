@@ -25,6 +25,11 @@ void detail::count_launch(const char* name) {
   launches.fetch_add(1, std::memory_order_relaxed);
   last_name.store(name, std::memory_order_relaxed);
 }
+void detail::check_shared_memory(const char* name, size_t bytes) {
+  TENON_CHECK(bytes <= kSharedUnasked || bytes <= shared_memory_limit(), "launch of '", name,
+              "': a block asks for ", bytes, " bytes of shared memory, of which the device has ",
+              shared_memory_limit());
+}
 void detail::count_library_call(const char* library) {
   served.fetch_add(1, std::memory_order_relaxed);
   count_launch(library);
@@ -49,6 +54,16 @@ std::string device_name() {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
   return properties.name;
+}
+
+size_t shared_memory_limit() {
+  static const size_t limit = [] {
+    int bytes = 0;
+    check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0),
+          "cudaDeviceGetAttribute");
+    return static_cast<size_t>(bytes);
+  }();
+  return limit;
 }
 
 void* raw_allocate(size_t bytes) {
@@ -94,6 +109,7 @@ const char* build_mode() { return "off"; }
 bool available() { return false; }
 std::string why_unavailable() { return "it was left out when Tenon was built"; }
 std::string device_name() { no_device("device_name"); }
+size_t shared_memory_limit() { no_device("shared_memory_limit"); }
 void* raw_allocate(size_t) { no_device("raw_allocate"); }
 void raw_release(void*, size_t) noexcept {}
 void copy_to_device(void*, const void*, size_t) { no_device("copy_to_device"); }

@@ -23,6 +23,12 @@ std::string why_unavailable();
 /// "emulated CUDA device (CPU)", or the card's name.
 std::string device_name();
 
+/// Bytes of shared memory that every card gives a block without being asked; static arrays must stay within them.
+constexpr size_t kSharedUnasked = 48 * 1024;
+/// Bytes that a launch may ask for, as dynamic shared memory, static arrays counted in: 99 to 227 KB on cards from Ampere
+/// on.
+size_t shared_memory_limit();
+
 /// At least `bytes` (> 0) of device memory, 256-byte aligned; nullptr if the device has not that much left.
 /// The host must not touch it other than through the copies below.
 void* raw_allocate(size_t bytes);
@@ -54,6 +60,8 @@ const char* last_kernel();
 bool set_memory_guard(bool on);
 
 namespace detail {
+/// Called by launch() of cuda/runtime/kernel.h: throws Error if a block asks for more than there is.
+void check_shared_memory(const char* name, size_t bytes);
 /// Called by launch() of cuda/runtime/kernel.h. `name` must be a string literal.
 void count_launch(const char* name);
 /// Called by cuda/library/, likewise: counts as a launch, too.

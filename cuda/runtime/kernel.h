@@ -8,6 +8,7 @@
 //     ... threadIdx, blockIdx, blockDim, gridDim, __syncthreads(), __syncwarp(mask),
 //     TENON_UNROLL for (...)               // unrolled in full, so that its arrays stay in registers
 //     ... __shfl_sync, __shfl_down_sync, __shfl_xor_sync, __ballot_sync, integer atomics
+//     ... fast_reciprocal, fast_root
 //     ... copy_async, commit_copies, wait_for_copies: asynchronous copies into shared memory
 //     ... to_tf32, mma_m16n8k8: a product on the tensor cores
 //   }
@@ -45,11 +46,19 @@ namespace tenon::cuda {
 using Dim3 = dim3;
 
 /// Runs kernel(args...) on `grid` blocks of `block` threads with `shared_bytes` of dynamic shared memory,
-/// on the current stream (cuda/runtime/stream.h), or the default one. Does not wait. Throws Error naming the kernel if the launch is refused.
-/// `name` must be a string literal.
+/// on the current stream (cuda/runtime/stream.h), or the default one. Does not wait. Throws Error naming the
+/// kernel if the launch is refused. More than kSharedUnasked bytes, up to shared_memory_limit(), are asked for
+/// here. `name` must be a string literal.
 template <class... Params>
 void launch(const char* name, void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t shared_bytes,
             std::type_identity_t<Params>... args) {
+  detail::check_shared_memory(name, shared_bytes);
+  if (shared_bytes > kSharedUnasked) {
+    const cudaError_t status =
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                             cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
+    TENON_CHECK(status == cudaSuccess, "cudaFuncSetAttribute ", name, ": ", cudaGetErrorString(status));
+  }
   void* arguments[] = {static_cast<void*>(&args)...};
   const cudaError_t status =
       cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, arguments, shared_bytes,
@@ -65,6 +74,21 @@ __device__ __forceinline__ T* opaque(T* p) {
   asm("" : "+l"(p));
   return p;
 }
+
+/// 1 / x and the square root of x, to two units in the last place; numbers below 1e-38 count as 0. A card has an
+/// instruction for each, where the exact ones take ten and more. In float64 they are the exact ones.
+__device__ __forceinline__ float fast_reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+__device__ __forceinline__ float fast_root(float x) {
+  float y;
+  asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+__device__ __forceinline__ double fast_reciprocal(double x) { return 1 / x; }
+__device__ __forceinline__ double fast_root(double x) { return sqrt(x); }
 
 /// Starts to copy one T (of 4, 8 or 16 bytes, both addresses aligned to them) from global to shared memory
 /// without waiting; writes zeros, and does not read `global`, if not `inside`. PTX: cp.async.
