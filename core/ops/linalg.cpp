@@ -74,11 +74,8 @@ class Report {
 
 std::atomic<int64_t> decomposed = 0;
 
-}  // namespace
-
-int64_t svd_count() { return decomposed; }
-
-Svd svd(const Tensor& a) {
+// Starts a decomposition; what it will have come to is added to `reports`.
+Svd start_svd(const Tensor& a, std::vector<Report>& reports) {
   check_matrices("svd", a);
   const int64_t m = a.size(-2), n = a.size(-1), k = std::min(m, n);
   Svd out{Tensor::empty(batched(a, {m, k}), a.dtype(), a.device()),
@@ -93,9 +90,19 @@ Svd svd(const Tensor& a) {
   decomposed += plan.a.count;
   plan.sign_by_v = wide;
   Tensor &u = wide ? out.v : out.u, &v = wide ? out.u : out.v;
-  const Report report(plan.a.count, a.device());
+  const Report& report = reports.emplace_back(plan.a.count, a.device());
   TENON_DISPATCH(a.device(), svd, plan, a.dtype(), flat.raw(), u.raw(), out.s.raw(), v.raw(), report.raw());
-  report.check("svd");
+  return out;
+}
+
+}  // namespace
+
+int64_t svd_count() { return decomposed; }
+
+Svd svd(const Tensor& a) {
+  std::vector<Report> reports;
+  Svd out = start_svd(a, reports);
+  for (const Report& report : reports) report.check("svd");
   return out;
 }
 
@@ -107,18 +114,20 @@ std::vector<Svd> svd(const std::vector<Tensor>& matrices) {
     check_same_device("svd", matrices[0], a);
   }
   std::vector<Svd> out(matrices.size());
+  std::vector<Report> reports;  // read when all are started: to read one is to wait for the device
   for (size_t first = 0; first < matrices.size(); ++first) {
     if (out[first].s.defined()) continue;
     std::vector<Tensor> alike;
     std::vector<size_t> places;
     for (size_t i = first; i < matrices.size(); ++i)
       if (matrices[i].shape() == matrices[first].shape()) alike.push_back(matrices[i]), places.push_back(i);
-    const Svd all = svd(stack(alike, 0));
+    const Svd all = start_svd(stack(alike, 0), reports);
     for (size_t i = 0; i < places.size(); ++i) {
       const int64_t at = static_cast<int64_t>(i);
       out[places[i]] = {all.u.select(0, at), all.s.select(0, at), all.v.select(0, at)};
     }
   }
+  for (const Report& report : reports) report.check("svd");
   return out;
 }
 

@@ -1,5 +1,5 @@
-// The decompositions' kernels in the ways that sizes choose: teams of 8, 16 and 32 lanes, work in shared and in global
-// memory, an odd number of columns, tall matrices through QR; and spectra that are hard. Against what defines them.
+// The decompositions' kernels in the ways that sizes choose: each number of registers of a lane, work in shared memory that
+// is there, that has to be asked for, and in global memory, an odd number of columns, tall matrices through QR; and spectra that are hard. Against what defines them.
 #if defined(TENON_CUDA_EMULATED) || defined(TENON_CUDA_NATIVE)
 
 #include <doctest/doctest.h>
@@ -56,6 +56,15 @@ TEST_CASE("cuda linalg: svd of every size of team and memory, and of hard spectr
     check_svd(affine(low, dtype == float32 ? 1e-34 : 1e-290, 0));
     check_svd(affine(low, dtype == float32 ? 1e34 : 1e290, 0));
   }
+}
+
+// 48 KB of shared memory, which a block has without asking, end behind 110 columns of float32 and 77 of float64; what the
+// device has at all behind 239 and 169. Only the result is looked at, so that it holds for any device.
+TEST_CASE("cuda linalg: svd of matrices whose columns take asked-for shared memory, or do not fit it") {
+  if (cuda::skip_without_device()) return;
+  Generator generator(test_seed(), 83);
+  for (const int64_t n : {150, 192, 241}) check_svd(random_normal({1, n, n}, generator));
+  for (const int64_t n : {120, 171}) check_svd(random_normal({1, n, n}, generator, 0, 1, float64));
 }
 
 TEST_CASE("cuda linalg: eigh, qr, cholesky and solves of every size") {
