@@ -229,6 +229,19 @@ TEST_CASE("cuda faults: with the guard on, a host access to device memory ends t
 TEST_CASE("cuda faults: too much shared memory is refused") {
   CHECK(contains(error_of([] { launch("too_much_shared", faulty::too_much_shared, {1}, {32}, 0); }),
                  "65536 bytes of shared memory"));
+  // A launch that asks for more gets it, up to what the device has; its kernel's own arrays count, too.
+  const auto ask = [](size_t bytes) {
+    return error_of([&] { launch("asking", faulty::static_beside_dynamic_shared, {1}, {32}, bytes); });
+  };
+  const size_t limit = shared_memory_limit();
+  CHECK(contains(ask(40 * 1024), "57344 bytes of shared memory, of which a block has 49152"));
+  CHECK_NOTHROW(launch("asking", faulty::static_beside_dynamic_shared, {1}, {32}, limit - 16 * 1024));
+  CHECK(contains(ask(limit), "bytes of shared memory, of which a block has"));
+  CHECK(contains(ask(limit + 1), concat("launch of 'asking': a block asks for ", limit + 1,
+                                        " bytes of shared memory, of which the device has ", limit)));
+  CHECK(contains(
+      error_of([] { launch("too_much_shared", faulty::too_much_shared, {1}, {32}, size_t{100} * 1024); }),
+      "65536 bytes of static shared memory"));
 }
 
 // ---- rendezvous -----------------------------------------------------------------------------------------

@@ -94,6 +94,13 @@ __global__ inline void too_much_shared() {
   tile[threadIdx.x] = 0;
 }
 
+// 16 KB of static shared memory beside what the launch asks for.
+__global__ inline void static_beside_dynamic_shared() {
+  TENON_SHARED(double, tile, 2048);
+  TENON_DYNAMIC_SHARED(double, more);
+  more[threadIdx.x] = tile[threadIdx.x] = 0;
+}
+
 // ---- faults of asynchronous copies ------------------------------------------------------------------------
 
 // Ends without a wait for its copies.
