@@ -152,7 +152,7 @@ struct TensorCoreTile {
 template <class Tile, class T, class Sum, class Pieces>
 __device__ void multiply_pieces(int steps, T* a_pieces, T* b_pieces, int thread, Pieces& pieces, Sum& sum) {
   constexpr int kStages = Tile::template kStages<T>;
-  for (int step = 0; step < kStages - 1; ++step) {
+  TENON_ROLLED for (int step = 0; step < kStages - 1; ++step) {
     if (step < steps) pieces.load(step, a_pieces + step * Tile::kPieceA, b_pieces + step * Tile::kPieceB);
     commit_copies();  // one group a step, be it empty: the waits count them
   }
