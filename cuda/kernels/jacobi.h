@@ -1,4 +1,4 @@
-// One-sided Jacobi by a block (core/cpu/jacobi.h has the method): what svd.cu and eigh share.
+// One-sided Jacobi by a block (core/cpu/jacobi.h has the method): what svd.cu and eigh.cu share.
 //
 // The pairs of a sweep are those of a round-robin tournament: n - 1 rounds of n / 2 pairs that share no column, so that a
 // round runs in parallel, its order does not matter, and a sweep has n barriers. A pair belongs to a team of 8 lanes, each
@@ -16,6 +16,7 @@
 #include <type_traits>
 
 #include "core/cpu/jacobi.h"
+#include "core/cpu/linalg.h"
 #include "cuda/kernels/linear.h"
 #include "cuda/kernels/team.h"
 
@@ -174,6 +175,20 @@ __device__ T turn_pair(T* p, T* q, int packs, T tolerance) {
   return r;
 }
 
+/// sums[j] = add(i, j, sum so far) over all i < n, for every j < n, in an order that n alone decides.
+template <class T, class Add>
+__device__ void sum_columns(int n, T* sums, Add&& add) {
+  const int lane = static_cast<int>(threadIdx.x), teams = static_cast<int>(blockDim.y);
+  for (int first = 0; first < n; first += teams) {
+    const int j = first + static_cast<int>(threadIdx.y);
+    T sum = 0;
+    for (int i = lane; j < n && i < n; i += static_cast<int>(kTeamLanes)) sum = add(i, j, sum);
+    sum = across_lanes(sum);
+    if (j < n && lane == 0) sums[j] = sum;
+  }
+  __syncthreads();
+}
+
 struct Sweeps {
   int count;  ///< those that turned something
   bool converged;
@@ -214,16 +229,7 @@ __device__ Sweeps orthogonalise(const Columns<T>& w, T* squares, T* turns) {
     sweeps.converged = turned[sweeps.count] == 0;
     if (!sweeps.converged) ++sweeps.count;
   }
-  for (int first = 0; first < n; first += teams) {
-    const int j = first + team;
-    T* const column = w[j < n ? j : 0];
-    T square = 0;
-    for (int i = lane; i < n; i += static_cast<int>(kTeamLanes))
-      square = math::fma(column[i], column[i], square);
-    square = across_lanes(square);
-    if (j < n && lane == 0) squares[j] = square;
-  }
-  __syncthreads();
+  sum_columns(n, squares, [&](int i, int j, T sum) { return math::fma(w[j][i], w[j][i], sum); });
   return sweeps;
 }
 
@@ -232,6 +238,61 @@ template <class T>
 constexpr int jacobi_threads(int packs) {
   return packs == 6 && std::is_same_v<T, float> ? 768 : packs == 12 ? 384 : 512;
 }
+
+// ---- what kernels around it do with a block's matrix -------------------------------------------------------
+
+__device__ inline int thread_of_block() { return static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x); }
+__device__ inline int threads_of_block() { return static_cast<int>(blockDim.x * blockDim.y); }
+
+// Largest magnitude of a matrix, NaN if any number is NaN or infinite.
+template <class T>
+__device__ T largest_in(const MatrixBatch& a, const T* matrix) {
+  const int columns = static_cast<int>(a.columns), numbers = static_cast<int>(a.rows) * columns;
+  T largest = 0;
+  for (int e = thread_of_block(); e < numbers; e += threads_of_block()) {
+    const T v = matrix[e / columns * a.row + e % columns * a.column];
+    largest = math::maximum(largest, v - v == 0 ? std::fabs(v) : std::numeric_limits<T>::quiet_NaN());
+  }
+  TENON_SHARED(T, of_team, kMostTeams);
+  largest = across_team(largest, Largest());
+  if (threadIdx.x == 0) of_team[threadIdx.y] = largest;
+  __syncthreads();
+  for (unsigned team = 0; team < blockDim.y; ++team) largest = math::maximum(largest, of_team[team]);
+  return largest;
+}
+
+// The columns of a matrix: element(i, j), zeros behind row n.
+template <class T, class Element>
+__device__ void fill(const Columns<T>& w, Element&& element) {
+  const int n = w.n, pitch = Columns<T>::pitch(n);
+  for (int e = thread_of_block(); e < n * pitch; e += threads_of_block()) {
+    const int j = e / pitch, i = e % pitch;
+    w.first[e] = i < n ? element(i, j) : T(0);
+  }
+  __syncthreads();
+}
+
+// Place of column j when the squared lengths are sorted, descending or ascending; equal ones keep their order.
+template <class T>
+__device__ int place_of(const T* squares, int n, int j, bool descending) {
+  int place = 0;
+  for (int i = 0; i < n; ++i) {
+    const bool before = descending ? squares[i] > squares[j] : squares[i] < squares[j];
+    place += before || (squares[i] == squares[j] && i < j);
+  }
+  return place;
+}
+
+// Where a block's columns lie, and behind them their squared lengths.
+template <class T, int kPacks>
+__device__ T* columns_of(T* shared, T* global, int n, int64_t b) {
+  if constexpr (kPacks > 0) return shared;
+  return global + b * Columns<T>::size(n);
+}
+
+// ---- how they are launched -----------------------------------------------------------------------------------
+
+constexpr size_t kLeastShared = 16;  // a kernel that may use dynamic shared memory is given some
 
 /// A team for each pair of a round, or for one of two or three if they are too many; whole warps.
 template <class T>
@@ -246,7 +307,7 @@ Dim3 jacobi_block(int64_t n, int packs) {
 /// or for kPacks = 0 in global memory.
 template <class T, class F>
 void visit_packs(int64_t n, F&& f) {
-  constexpr size_t kStatic = 2048;  // the kernels' own arrays
+  constexpr size_t kStatic = 1024;  // the kernels' own arrays
   const size_t bytes = static_cast<size_t>(Columns<T>::size(n)) * sizeof(T);
   const int64_t each = static_cast<int64_t>(kTeamLanes) * Pack<T>::kCount, packs = (n + each - 1) / each;
   // What 227 KB hold in float32 are 8 packs at most.

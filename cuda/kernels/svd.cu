@@ -1,15 +1,12 @@
-// SVD and symmetric eigen: one-sided Jacobi (cuda/kernels/jacobi.h), a block a matrix.
+// SVD: one-sided Jacobi (cuda/kernels/jacobi.h), a block a matrix.
 //
 // A tall matrix is reduced first, A = Q R (linalg.cu), and Jacobi works on the columns of R^T: the square n x n that is
 // left. Only its columns W decide what is turned, and they alone take the block's shared memory: 4 n^2 bytes, up to
-// n = 239 of 227 KB in float32 (larger ones work on global memory, from the caches). The turns are written down, 4 bytes
+// n = 240 of 227 KB in float32 (larger ones work on global memory, from the caches). The turns are written down, 4 bytes
 // each, and make the other factor, X, in a second kernel: its rows do not meet, so that they spread over the whole card
 // and wait for no barrier.
 //
 // Counted: a pair costs 6 n flops for its three dot products and 6 n each to turn W and X: 9 n^3 a sweep, 7 to 10 sweeps.
-//
-// A symmetric matrix becomes positive definite as B = A + c I with c = 2 |A|: B V = W has no short columns (its condition
-// is at most 3), so W / |W| are the eigenvectors and no X is needed; the values are v^T A v.
 #include <algorithm>
 
 #include "core/cpu/jacobi.h"
@@ -17,6 +14,7 @@
 #include "cuda/kernels/elementwise.h"
 #include "cuda/kernels/jacobi.h"
 #include "cuda/kernels/linalg.h"
+#include "cuda/kernels/linalg_signs.h"
 #include "cuda/kernels/matmul.h"
 #include "cuda/library/products.h"
 #include "cuda/runtime/scratch.h"
@@ -24,65 +22,6 @@
 
 namespace tenon::cuda {
 namespace {
-
-constexpr size_t kLeastShared = 16;  // a kernel that may use dynamic shared memory is given some
-
-__device__ inline int thread_of_block() { return static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x); }
-__device__ inline int threads_of_block() { return static_cast<int>(blockDim.x * blockDim.y); }
-
-// Joins a value of every thread of the block, in a fixed order; all get the result.
-template <class T, class Join>
-__device__ T across_block(T value, Join join) {
-  TENON_SHARED(T, of_team, kMostTeams);
-  value = across_team(value, join);
-  __syncthreads();  // the array may still be read from the call before
-  if (threadIdx.x == 0) of_team[threadIdx.y] = value;
-  __syncthreads();
-  T all = of_team[0];
-  for (unsigned team = 1; team < blockDim.y; ++team) all = join(all, of_team[team]);
-  return all;
-}
-
-// Largest magnitude of a matrix, NaN if any number is NaN or infinite.
-template <class T>
-__device__ T largest_in(const MatrixBatch& a, const T* matrix) {
-  const int columns = static_cast<int>(a.columns), numbers = static_cast<int>(a.rows) * columns;
-  T largest = 0;
-  for (int e = thread_of_block(); e < numbers; e += threads_of_block()) {
-    const T v = matrix[e / columns * a.row + e % columns * a.column];
-    largest = math::maximum(largest, v - v == 0 ? std::fabs(v) : std::numeric_limits<T>::quiet_NaN());
-  }
-  return across_block(largest, Largest());
-}
-
-// The columns of a matrix: element(i, j), zeros behind row n.
-template <class T, class Element>
-__device__ void fill(const Columns<T>& w, Element&& element) {
-  const int n = w.n, pitch = Columns<T>::pitch(n);
-  for (int e = thread_of_block(); e < n * pitch; e += threads_of_block()) {
-    const int j = e / pitch, i = e % pitch;
-    w.first[e] = i < n ? element(i, j) : T(0);
-  }
-  __syncthreads();
-}
-
-// Place of column j when the squared lengths are sorted, descending or ascending; equal ones keep their order.
-template <class T>
-__device__ int place_of(const T* squares, int n, int j, bool descending) {
-  int place = 0;
-  for (int i = 0; i < n; ++i) {
-    const bool before = descending ? squares[i] > squares[j] : squares[i] < squares[j];
-    place += before || (squares[i] == squares[j] && i < j);
-  }
-  return place;
-}
-
-// Where a block's columns lie, and behind them their squared lengths.
-template <class T, int kPacks>
-__device__ T* columns_of(T* shared, T* global, int n, int64_t b) {
-  if constexpr (kPacks > 0) return shared;
-  return global + b * Columns<T>::size(n);
-}
 
 // What the kernel that makes X needs of each matrix: how many sweeps, the turns, and where its columns go.
 template <class T>
@@ -199,103 +138,6 @@ __global__ void __launch_bounds__(64) turn_rows_kernel(int n, Record<T> record, 
     for (int i = 0; i < kRows && row + i < n; ++i) x[(b * n + row + i) * n + places[j]] = columns[j].v[i];
 }
 
-template <class T, int kPacks>
-__global__ void __launch_bounds__(jacobi_threads<T>(kPacks), 1)
-    eigh_kernel(MatrixBatch a, const T* in, T* values, T* vectors, T* global, LinalgStatus* status) {
-  TENON_DYNAMIC_SHARED(T, shared);
-  const int n = static_cast<int>(a.rows), teams = static_cast<int>(blockDim.y);
-  const int64_t b = blockIdx.x;
-  const Columns<T> w{columns_of<T, kPacks>(shared, global, n, b), n};
-  T* const squares = w[n];
-  in += b * a.step, values += b * n, vectors += b * n * n;
-  const T largest = largest_in(a, in);
-  const bool finite = largest == largest;
-  const int exponent = finite && largest > 0 ? std::ilogb(largest) : 0;
-  const T by = std::ldexp(T(1), exponent < -120 ? 120 : -exponent);
-  const T back = std::ldexp(T(1), exponent < -120 ? -120 : exponent);
-  auto element = [&](int i, int j) {
-    return finite
-               ? (T(0.5) * by) * in[i * a.row + j * a.column] + (T(0.5) * by) * in[j * a.row + i * a.column]
-               : T(0);
-  };
-  T square = 0;
-  for (int e = thread_of_block(); e < n * n; e += threads_of_block()) {
-    const T v = element(e / n, e % n);
-    square = math::fma(v, v, square);
-  }
-  const T shift = 2 * std::sqrt(across_block(square, Plus())) + std::numeric_limits<T>::min();
-  fill(w, [&](int i, int j) { return element(i, j) / shift + (i == j ? T(1) : T(0)); });
-  const bool converged = orthogonalise<T, kPacks>(w, squares, static_cast<T*>(nullptr)).converged;
-  for (int j = static_cast<int>(threadIdx.y); j < n; j += teams) {
-    const T by_length = 1 / std::sqrt(squares[j]);
-    const int place = place_of(squares, n, j, false);
-    for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(kTeamLanes)) {
-      w[j][i] *= by_length;
-      vectors[int64_t{i} * n + place] = w[j][i];
-    }
-  }
-  __syncthreads();
-  for (int first = 0; first < n; first += teams) {
-    const int j = first + static_cast<int>(threadIdx.y);
-    T value = 0;
-    if (j < n)
-      for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(kTeamLanes)) {
-        T row = 0;
-        for (int k = 0; k < n; ++k) row = math::fma(element(i, k), w[j][k], row);
-        value = math::fma(row, w[j][i], value);
-      }
-    value = across_lanes(value);
-    if (j < n && threadIdx.x == 0) values[place_of(squares, n, j, false)] = value * back;
-  }
-  if (thread_of_block() == 0)
-    status[b] = !finite     ? LinalgStatus::not_finite
-                : converged ? LinalgStatus::ok
-                            : LinalgStatus::not_converged;
-}
-
-// Threads of a block that gives signs: across, a column each; a column has kSignRows of them.
-constexpr int kSignColumns = 32, kSignRows = 8;
-
-// The convention for signs (sign_of_column of core/cpu/jacobi.h), by column j of `by`: both u and v (which may be null).
-template <class T>
-__global__ void __launch_bounds__(kSignColumns* kSignRows)
-    sign_kernel(T* u, int u_rows, T* v, int v_rows, int n, bool by_v) {
-  TENON_SHARED(T, largest, kSignRows * kSignColumns);
-  TENON_SHARED(int, left, kSignColumns);
-  const int column = static_cast<int>(threadIdx.x), row = static_cast<int>(threadIdx.y);
-  const int j = static_cast<int>(blockIdx.y) * kSignColumns + column;
-  const int64_t b = blockIdx.x;
-  u += b * u_rows * n + j;
-  if (v != nullptr) v += b * v_rows * n + j;
-  const T* const x = by_v ? v : u;
-  const int rows = j >= n ? 0 : by_v ? v_rows : u_rows;
-  T most = 0;
-  for (int i = row; i < rows; i += kSignRows) most = math::maximum(most, std::fabs(x[int64_t{i} * n]));
-  largest[row * kSignColumns + column] = most;
-  if (row == 0) left[column] = 0;
-  __syncthreads();
-  for (int i = 0; i < kSignRows; ++i) most = math::maximum(most, largest[i * kSignColumns + column]);
-  // The first row that reaches half of it, as the largest of what is left from there on.
-  int own = 0;
-  for (int i = row; i < rows; i += kSignRows)
-    if (own == 0 && std::fabs(x[int64_t{i} * n]) >= most / 2) own = rows - i;
-  atomicMax(&left[column], own);
-  __syncthreads();
-  const bool turn = left[column] > 0 && x[int64_t{rows - left[column]} * n] < 0;
-  __syncthreads();  // all have read the sign
-  if (!turn) return;
-  for (int i = row; i < u_rows; i += kSignRows) u[int64_t{i} * n] = -u[int64_t{i} * n];
-  for (int i = row; v != nullptr && i < v_rows; i += kSignRows) v[int64_t{i} * n] = -v[int64_t{i} * n];
-}
-
-template <class T>
-void fix_signs(int64_t count, T* u, int64_t u_rows, T* v, int64_t v_rows, int64_t n, bool by_v) {
-  launch("linalg_signs", sign_kernel<T>,
-         {static_cast<unsigned>(count), static_cast<unsigned>((n + kSignColumns - 1) / kSignColumns)},
-         {kSignColumns, kSignRows}, 0, u, static_cast<int>(u_rows), v, static_cast<int>(v_rows),
-         static_cast<int>(n), by_v);
-}
-
 // A whole warp: teams of 4 to 32 lanes, one for each pair of a round if the warp has them.
 Dim3 row_block(const RowTeam& team) {
   unsigned lanes = 4;
@@ -387,21 +229,6 @@ void svd(const SvdPlan& plan, DType dtype, const void* a, void* u, void* s, void
   });
 }
 
-void eigh(const MatrixBatch& a, DType dtype, const void* in, void* w, void* v, LinalgStatus* status) {
-  visit_floating("eigh", dtype, [&](auto tag) {
-    using T = decltype(tag);
-    visit_packs<T>(a.rows, [&](auto packs, size_t bytes) {
-      constexpr int kPacks = decltype(packs)::value;
-      const Scratch global(kPacks > 0 ? 1 : static_cast<size_t>(a.count) * bytes);
-      launch("eigh", eigh_kernel<T, kPacks>, {static_cast<unsigned>(a.count)},
-             jacobi_block<T>(a.rows, kPacks), kPacks > 0 ? bytes : kLeastShared, a, static_cast<const T*>(in),
-             static_cast<T*>(w), static_cast<T*>(v), global.as<T>(), status);
-    });
-    fix_signs(a.count, static_cast<T*>(v), a.rows, static_cast<T*>(nullptr), int64_t{0}, a.rows, false);
-  });
-}
-
 }  // namespace tenon::cuda
 
 TENON_CUDA_ENTRY(svd)
-TENON_CUDA_ENTRY(eigh)

@@ -58,8 +58,8 @@ TEST_CASE("cuda linalg: svd of every size of team and memory, and of hard spectr
   }
 }
 
-// 48 KB of shared memory, which a block has without asking, end behind 110 columns of float32 and 77 of float64; what the
-// device has at all behind 239 and 169. Only the result is looked at, so that it holds for any device.
+// 48 KB of shared memory, which a block has without asking, end behind 110 columns of float32 and 77 of float64; what a
+// Hopper has at all behind 240 and 169. Only the result is looked at, so that it holds for any device.
 TEST_CASE("cuda linalg: svd of matrices whose columns take asked-for shared memory, or do not fit it") {
   if (cuda::skip_without_device()) return;
   Generator generator(test_seed(), 83);
