@@ -51,6 +51,7 @@ __global__ void __launch_bounds__(jacobi_threads<T>(kPacks), 1)
     if (j < n)
       for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(kTeamLanes)) {
         T row = 0;
+        TENON_ROLLED
         for (int k = 0; k < n; ++k) row = math::fma(element(i, k), w[j][k], row);
         value = math::fma(row, w[j][i], value);
       }
