@@ -171,12 +171,22 @@ __global__ void __launch_bounds__(kWindowThreads, 2)
     }
   }
 
-  // The teams' sums, one team after another, in the place of the buffers.
+  // The teams of a warp join by a tree, and then the warps, or the teams of several warps, one after another in the place of
+  // the buffers.
   constexpr int kTaps = kTapsY * kTapsX;
+  TENON_UNROLL
+  for (int i = 0; i < kRows; ++i) TENON_UNROLL
+  for (int t = 0; t < kTaps; ++t) {
+    float& sum = sums.sum[i][t / kTapsX][t % kTapsX];
+    for (int apart = 16; apart >= team_threads; apart /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, apart);
+  }
   const auto place = [&](int i, int t) { return (i * kTaps + t) * team_threads + thread % team_threads; };
-  for (int turn = 0; turn < teams; ++turn) {
+  const int turns = teams < kWindowThreads / 32 ? teams : kWindowThreads / 32;
+  const int own_turn = thread / (kWindowThreads / turns);
+  const bool adds = team_threads >= 32 || thread % 32 < team_threads;
+  for (int turn = 0; turn < turns; ++turn) {
     __syncthreads();
-    if (turn != team) continue;
+    if (turn != own_turn || !adds) continue;
     TENON_UNROLL
     for (int i = 0; i < kRows; ++i) TENON_UNROLL
     for (int t = 0; t < kTaps; ++t) {
@@ -184,7 +194,7 @@ __global__ void __launch_bounds__(kWindowThreads, 2)
       pool[place(i, t)] = turn == 0 ? own : pool[place(i, t)] + own;
     }
   }
-  if (team != teams - 1 || c >= channels) return;
+  if (own_turn != turns - 1 || !adds || c >= channels) return;
   float* const to = partial + blockIdx.y * p.part + group * p.weight_group;
   for (int i = 0; i < kRows; ++i) {
     if (const int m = i * p.lanes_m + r; m < rows)
@@ -239,9 +249,17 @@ inline WindowGradientPlan window_gradient_plan(const ConvPlan& conv) {
     p.x_step = apart_in_banks(p.plane), p.g_step = apart_in_banks(g_words);
     return 2 * (p.lanes_c * p.x_step + p.lanes_m * plan.rows * p.g_step + p.plane + g_words);
   };
+  // Two blocks for each multiprocessor of a large card, of two steps each at least, so that copies are hidden: of few images
+  // the steps are made shorter for it.
+  const int64_t row_shares = (p.m + p.lanes_m * plan.rows - 1) / (p.lanes_m * plan.rows);
+  plan.shares = row_shares * ((p.channels + p.lanes_c - 1) / p.lanes_c) * p.taps[0];
+  const int64_t wanted = 2 * 132 / std::max<int64_t>(plan.shares * conv.groups, 1);
+  const int64_t planes = int64_t{p.images} * p.positions[0] * p.tiles[1];
+  constexpr int kLeastLines = 4;
   for (int parts = 1;; ++parts) {
     const int lines = (p.positions[1] + parts - 1) / parts;
-    if (words_of(lines) <= kWindowShared) break;
+    const bool fits = words_of(lines) <= kWindowShared;
+    if (fits && (lines <= kLeastLines || planes * parts >= 2 * wanted)) break;
     if (lines == 1) return plan;
   }
   p.tiles[0] = (p.positions[1] + p.tile[0] - 1) / p.tile[0];
@@ -250,10 +268,6 @@ inline WindowGradientPlan window_gradient_plan(const ConvPlan& conv) {
   const int64_t steps = int64_t{p.images} * p.positions[0] * p.tiles[0] * p.tiles[1];
   if (steps > 0x7fffffff) return plan;
   p.steps = static_cast<int>(steps);
-  const int64_t row_shares = (p.m + p.lanes_m * plan.rows - 1) / (p.lanes_m * plan.rows);
-  plan.shares = row_shares * ((p.channels + p.lanes_c - 1) / p.lanes_c) * p.taps[0];
-  // Two blocks for each multiprocessor of a large card; a part is at least two steps, so that copies are hidden.
-  const int64_t wanted = 2 * 132 / std::max<int64_t>(plan.shares * conv.groups, 1);
   const int64_t parts = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(steps / 2, 1));
   p.steps_per_part = static_cast<int>((steps + parts - 1) / parts);
   plan.parts = (steps + p.steps_per_part - 1) / p.steps_per_part;

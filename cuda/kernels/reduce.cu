@@ -32,16 +32,34 @@ constexpr int64_t kBlocksWanted = 528;   // four for each multiprocessor of a la
 template <class T>
 constexpr int kAhead = std::is_same_v<T, float> ? 8 : 4;
 
-// acc and then items number 0 .. count - 1, in order: item i is x[place(i)].
-template <class Op, class T, class A, class Place>
-__device__ A add_items(A acc, const T* x, int64_t count, Place place) {
-  int64_t i = 0;
-  TENON_ROLLED for (; i + kAhead<T> <= count; i += kAhead<T>) {
+// Items that lie `stride` apart. The pointer moves on, so that no item costs a product of 64 bits.
+template <class T>
+struct Apart {
+  const T* x;
+  int64_t stride;
+  __device__ T operator()(int k) const { return x[k * stride]; }
+  __device__ void pass(int count) { x += count * stride; }
+};
+
+// Items that `place` finds by their number.
+template <class T, class Place>
+struct Placed {
+  const T* x;
+  Place place;
+  int64_t at;
+  __device__ T operator()(int k) const { return x[place(at + k)]; }
+  __device__ void pass(int count) { at += count; }
+};
+
+// acc and then `count` items, in order.
+template <class Op, class T, class A, class Items>
+__device__ A add_items(A acc, Items items, int64_t count) {
+  TENON_ROLLED for (; count >= kAhead<T>; count -= kAhead<T>, items.pass(kAhead<T>)) {
     T item[kAhead<T>];
-    TENON_UNROLL for (int k = 0; k < kAhead<T>; ++k) item[k] = x[place(i + k)];
+    TENON_UNROLL for (int k = 0; k < kAhead<T>; ++k) item[k] = items(k);
     TENON_UNROLL for (int k = 0; k < kAhead<T>; ++k) acc = Op::template step<A, T>(acc, item[k]);
   }
-  TENON_ROLLED for (; i < count; ++i) acc = Op::template step<A, T>(acc, x[place(i)]);
+  TENON_ROLLED for (; count > 0; --count, items.pass(1)) acc = Op::template step<A, T>(acc, items(0));
   return acc;
 }
 
@@ -62,14 +80,14 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t mine = begin + threadIdx.y, step = blockDim.y, count = (end - mine + step - 1) / step;
     if constexpr (kMerged) {
       const int64_t stride = loop.reduced.stride[0][0];
-      acc = add_items<Op>(acc, x + offset[1] + mine * stride, count,
-                          [stride = step * stride](int64_t i) { return i * stride; });
+      acc = add_items<Op, T>(acc, Apart<T>{x + offset[1] + mine * stride, step * stride}, count);
     } else {
-      acc = add_items<Op>(acc, x + offset[1], count, [&](int64_t i) {
+      const auto place = [&](int64_t i) {
         int64_t item[1];
         loop.reduced.offsets_of(mine + i * step, item);
         return item[0];
-      });
+      };
+      acc = add_items<Op, T>(acc, Placed<T, decltype(place)>{x + offset[1], place, 0}, count);
     }
   }
   const unsigned slot = threadIdx.y * blockDim.x + threadIdx.x;

@@ -80,7 +80,7 @@ TEST_CASE("cuda kernels: convolutions at the edges of tiles") {
   check_cases({{1, 1, 1, {1, 1}, {1, 1}, {}, kDepthwise},
                {1, 16, 16, {8, 8}, {1, 1}, {}},   // one whole tile
                {1, 17, 17, {5, 13}, {1, 1}, {}},  // one more of everything
-               windowed({2, 3, 33, {9, 7}, {3, 3}, {.padding = {1}}}, kWindowWeight, true,
+               windowed({2, 3, 33, {9, 7}, {3, 3}, {.padding = {1}}}, kJoin, true,
                         false),                 // rows of the middle tile
                {3, 5, 65, {4, 6}, {2, 3}, {}},  // two tiles of rows
                {70, 2, 3, {2, 2}, {2, 2}, {}},  // a position an image
@@ -89,20 +89,19 @@ TEST_CASE("cuda kernels: convolutions at the edges of tiles") {
 }
 
 TEST_CASE("cuda kernels: convolutions with stride, dilation, asymmetric kernels, groups") {
-  check_cases(
-      {{2, 3, 4, {9, 10}, {3, 3}, {.stride = {2}, .padding = {1}}},
-       {1, 2, 5, {11, 8}, {2, 3}, {.stride = {3, 2}}},
-       {1, 3, 4, {7, 9}, {3, 2}, {.stride = {4, 3}, .padding = {2, 0}}},  // phases without taps
-       {1, 4, 3, {12, 11}, {3, 3}, {.padding = {2}, .dilation = {2}}},
-       {1, 2, 3, {13, 14}, {3, 3}, {.stride = {2, 3}, .padding = {1}, .dilation = {2, 3}}},
-       {1, 2, 3, {15, 12}, {3, 2}, {.stride = {2, 4}, .padding = {3}, .dilation = {3, 6}}},
-       {2, 5, 6, {6, 5, 4}, {3, 1, 1}, {.padding = {1, 0, 0}}},
-       {1, 5, 6, {5, 6, 7}, {1, 3, 1}, {.stride = {1, 2, 1}, .padding = {0, 1, 0}}},
-       {1, 3, 2, {5, 6, 7}, {2, 3, 3}, {.stride = {2}, .padding = {1}}},
-       windowed({2, 6, 4, {7, 5}, {3, 3}, {.padding = {1}, .groups = 2}}, kWindowWeight, false, false),
-       {1, 9, 9, {8, 6}, {3, 3}, {.padding = {1}, .groups = 9}, kDepthwise},
-       {1, 4, 8, {9}, {3}, {.stride = {2}, .padding = {1}, .groups = 4}, kDepthwise}},
-      2);
+  check_cases({{2, 3, 4, {9, 10}, {3, 3}, {.stride = {2}, .padding = {1}}},
+               {1, 2, 5, {11, 8}, {2, 3}, {.stride = {3, 2}}},
+               {1, 3, 4, {7, 9}, {3, 2}, {.stride = {4, 3}, .padding = {2, 0}}},  // phases without taps
+               {1, 4, 3, {12, 11}, {3, 3}, {.padding = {2}, .dilation = {2}}},
+               {1, 2, 3, {13, 14}, {3, 3}, {.stride = {2, 3}, .padding = {1}, .dilation = {2, 3}}},
+               {1, 2, 3, {15, 12}, {3, 2}, {.stride = {2, 4}, .padding = {3}, .dilation = {3, 6}}},
+               {2, 5, 6, {6, 5, 4}, {3, 1, 1}, {.padding = {1, 0, 0}}},
+               {1, 5, 6, {5, 6, 7}, {1, 3, 1}, {.stride = {1, 2, 1}, .padding = {0, 1, 0}}},
+               {1, 3, 2, {5, 6, 7}, {2, 3, 3}, {.stride = {2}, .padding = {1}}},
+               windowed({2, 6, 4, {7, 5}, {3, 3}, {.padding = {1}, .groups = 2}}, kJoin, false, false),
+               {1, 9, 9, {8, 6}, {3, 3}, {.padding = {1}, .groups = 9}, kDepthwise},
+               {1, 4, 8, {9}, {3}, {.stride = {2}, .padding = {1}, .groups = 4}, kDepthwise}},
+              2);
 }
 
 TEST_CASE("cuda kernels: convolutions' gradient of the weight, summed in parts") {
@@ -134,7 +133,9 @@ TEST_CASE("cuda kernels: convolutions in wide tiles") {
 
 TEST_CASE("cuda kernels: convolutions whose block holds the patch that all taps read") {
   check_cases(
-      {windowed({9, 16, 16, {32, 32}, {3, 3}, {.padding = {1}}, kJoin}),  // whole lines, 8 rows in a thread
+      {windowed({1, 2, 16, {12, 20, 21}, {3, 3, 3}, {.padding = {1}}, kJoin}, kJoin, true,
+                false),                                                   // many teams a warp
+       windowed({9, 16, 16, {32, 32}, {3, 3}, {.padding = {1}}, kJoin}),  // whole lines, 8 rows in a thread
        windowed({7, 11, 20, {30, 29}, {3, 3}, {.padding = {2, 1}}, kJoin}),  // nothing even
        windowed({140, 7, 33, {8, 9}, {3, 3}, {.padding = {1}}, kJoin}),      // many images in a tile
        windowed({2, 5, 17, {9, 70}, {1, 3}, {.padding = {0, 1}}, kJoin}),

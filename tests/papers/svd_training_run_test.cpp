@@ -120,15 +120,14 @@ TEST_CASE("svd training: on the CUDA device an arm takes the same course as on t
     experiment::RunFolder folder(temporary.path() / device.str(), Json::object({{"data", "made up"}}), false);
     Plan plan = small_plan(problem, folder, progress);
     plan.device = device;
-    plan.task.schedule = {1, 1, 1, 5};
-    for (const char* arm : {"channel-full", "channel-hoyer-0.1", "channel-retract-hoyer-0.1"})
-      run_arm(plan, conv_study().recipe(arm), 1);
+    plan.task.schedule = {2, 2, 1, 5};
+    run_arm(plan, conv_study().recipe("channel-full"), 1);
     for (const Json& line : folder.read_log()) {
       losses[device.is_cuda()].push_back(line.at("loss").as_real());
       ranks[device.is_cuda()].push_back(static_cast<double>(line.at("rank_99").as_integer()));
     }
   }
-  REQUIRE(losses[0].size() == 1 + 2 * (1 + 3));
+  REQUIRE(losses[0].size() == 2);
   CHECK(ranks[1] == ranks[0]);
   for (size_t i = 0; i < losses[0].size(); ++i)
     CHECK(losses[1][i] == doctest::Approx(losses[0][i]).epsilon(1e-3));
