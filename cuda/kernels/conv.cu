@@ -3,11 +3,15 @@
 // conv_product.h is the kernel, tile.h its core). The gradient of the input is the same gather from the other
 // side; with a stride, positions a stride apart meet the same taps and are a product of their own.
 //
-// Tiles follow the rows, that is the channels of the result: 16 or 32 rows by 256 positions, 64 x 128, 128 x 128,
-// with 8 columns in a thread; where these would not fill a card, 16, 32 or 64 x 64 with 4 x 4. Up to 4 rows
-// (depthwise, one class, gradients of a single channel) would waste a tile: a thread computes them of one
-// position. Few positions of many channels cut k into parts, joined in order. Sums run in an order fixed by sizes
-// and layout.
+// Most convolutions of a network need no gather: float32, stride 1, no dilation, positions dense in memory, 3 x 3, 1 x 3,
+// 3 x 1 or 5 x 5 taps along the image (any number along the depth) read a patch in shared memory (conv_window.h), forward
+// and for the input's gradient. The product takes what is left, and sums of 1024 and more for so few positions that k is
+// better cut into parts, which are joined in order.
+//
+// The product's tiles follow the rows, that is the channels of the result: 16 or 32 rows by 256 positions, 64 x 128,
+// 128 x 128, with 8 columns in a thread; 16, 32 or 64 x 64 with 4 x 4 where these leave the busiest multiprocessor less to
+// do (tile.h). Up to 4 rows (depthwise, one class, gradients of a single channel) would waste a tile or a patch: a thread
+// computes them of one position. Sums run in an order fixed by sizes and layout.
 //
 // Counted for float32, flops and the bytes of input, weight and output once each:
 //
@@ -18,11 +22,11 @@
 //   3d N1 C1 64^3 K16 3x3x3     226 Mflop   17.8 MB   13 flops a byte     5.3 us (memory)
 //
 // with the bound that follows on an H100 at 67 TFLOP/s and 3.35 TB/s, which balance at 20 flops a byte: all but
-// the last are bound by arithmetic, in each of the three directions, which do the same number of flops. What is
-// paid above it: a gathered element costs some ten instructions, copy and loop included, and serves as many
-// multiply-adds as the tile has rows: 16 to 128. So thin channels come to half of the bound at best, by this
-// count. On an H200, forward: 42, 51, 227, 238 and 23 us for the lines above (an earlier form, 4 x 4 in every
-// thread: 64, 55, 357, 254 and 31 us).
+// the last are bound by arithmetic, in each of the three directions, which do the same number of flops. What the product
+// pays above it: a gathered element costs four or five instructions and serves as many multiply-adds as the tile has rows,
+// 16 to 128. A patch is copied once for all taps. On an H200, forward: 25, 38, 114, 108 and 17 us for the lines above,
+// all of them from patches; gathered, with two buffers and 18 instructions an element, 43, 52, 225, 244 and 25 (4 x 4 in
+// every thread: 64, 55, 357, 254 and 31).
 #include <numeric>
 
 #include "core/ops/contract.h"

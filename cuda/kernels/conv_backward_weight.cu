@@ -1,16 +1,17 @@
 // The gradient of a convolution's weight: a product of the output's gradient with the gathered input, summed over
 // positions (conv_product.h). The sum is long and its result small, so it is cut into parts of at least 512
-// positions, as many as fill a card, and a second kernel joins the parts in their order.
+// positions, as many as fill a card, and a second kernel joins the parts in their order. Convolutions
+// of the kinds that read a patch in place of a gather (conv.cu) have a kernel of their own here too: conv_window_gradient.h.
 //
-// Flops, bytes and bound are those of the forward (conv.cu). A block of 16 x 64 results brings 80 values into shared
-// memory for 1024 multiply-adds, of which it gathers 64 at some ten instructions each: by that count a good third
-// of its time goes into copies where there are only 16 output channels.
+// Flops, bytes and bound are those of the forward. For one k a block of 16 x 64 results gathers 64 values at four or five
+// instructions each and copies 16 at three for 1024 multiply-adds: by that count a good quarter of its instructions
+// where there are only 16 output channels.
 //
 // Depthwise, and wherever a group has one input channel and up to 4 outputs, a tile would hold one row of 16 and 9 or 27
 // columns of 64: 1.4 % of it. There a thread walks positions of one output channel, with a sum for each tap in
 // registers: 8 bytes and 2 taps flops a position, some 100 instructions to find it and 4 a tap. A warp's lanes are neighbours
-// in memory, positions or channels; its sums join in a tree, those of the block's warps in order. The depthwise form was
-// never timed on a card.
+// in memory, positions or channels; its sums join in a tree, those of the block's warps in order. On an H200 N32 C64 32^2 3x3
+// takes 48 us, where its 17 MB would take 4 and PyTorch takes 42.
 #include "core/ops/contract.h"
 #include "cuda/kernels/conv.h"
 #include "cuda/kernels/conv_product.h"

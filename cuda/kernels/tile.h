@@ -9,6 +9,9 @@
 // kColumns multiply-adds. A multiprocessor's shared memory takes two cycles for a warp's load of four (see there), in
 // which eight warps multiply and add once: 4 x 4 takes as long to read as to multiply, 8 x 8 (64 multiply-adds for 4 reads)
 // half as long. The wide tiles need many blocks to fill a card, so small products take the 4 x 4 ones.
+//
+// matmul.cu counts the instructions. An H200 takes 3.34 ms for n = 4096 where 2.85 were predicted, but 86 us for n = 1024
+// where 52 were: the predictions leave out what a product waits for, which weighs more in a short one.
 #pragma once
 
 #include <algorithm>
