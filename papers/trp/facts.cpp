@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/parallel.h"
 #include "nn/compress/accounting.h"
 #include "nn/compress/inference.h"
 #include "nn/loss.h"
@@ -29,12 +30,13 @@ int64_t conv_weights(Module& net, const Shape& image) {
 }
 
 ForwardTimes forward_times(const Sequential& dense_net, const Sequential& cut_net, const Tensor& images,
-                           int64_t count, int runs) {
+                           int64_t count, int runs, int threads = 1) {
   NoGrad no_grad;
   const auto dense_form = compile_inference(dense_net), form = compile_inference(cut_net);
   Module &dense = *dense_form, &net = *form;
   const Variable x(images.narrow(0, 0, std::min(count, images.size(0))));
-  const std::vector<double> ms = experiment::median_ms({[&] { dense(x); }, [&] { net(x); }}, runs);
+  const std::vector<double> ms =
+      experiment::median_ms({[&] { dense(x); }, [&] { net(x); }}, runs, 3, threads);
   return {ms[0], ms[1]};
 }
 
@@ -60,6 +62,9 @@ PointFacts point_facts(const Plan& plan, const Recipe& recipe, int64_t seed, con
   keep_faster_forms(*net, images);
   f.batch_128 = forward_times(*dense, *net, plan.problem->test.images, 128, plan.timed_runs);
   f.batch_1 = forward_times(*dense, *net, plan.problem->test.images, 1, plan.timed_runs);
+  if (const int threads = num_threads(); threads > 1)
+    f.batch_128_all_threads =
+        forward_times(*dense, *net, plan.problem->test.images, 128, plan.timed_runs, threads);
   return f;
 }
 
@@ -209,7 +214,9 @@ Json facts_json(const Facts& facts) {
                                    {"dense_ms", f.batch_128.dense_ms},
                                    {"ms", f.batch_128.ms},
                                    {"dense_ms_batch_1", f.batch_1.dense_ms},
-                                   {"ms_batch_1", f.batch_1.ms}}));
+                                   {"ms_batch_1", f.batch_1.ms},
+                                   {"dense_ms_all_threads", f.batch_128_all_threads.dense_ms},
+                                   {"ms_all_threads", f.batch_128_all_threads.ms}}));
   const auto rises = [](const RankFacts::Rises& r) {
     return Json::object({{"pairs", r.pairs}, {"rises", r.rises}});
   };

@@ -8,7 +8,7 @@
 
 namespace tenon::trp {
 
-/// Milliseconds of a forward of the same images, both networks compiled for inference (nn/compress/inference.h), on one thread.
+/// Milliseconds of a forward of the same images, both networks compiled for inference (nn/compress/inference.h).
 struct ForwardTimes {
   double dense_ms = 0, ms = 0;  ///< medians; 0 where not timed
   double ratio() const { return dense_ms / ms; }
@@ -27,7 +27,8 @@ struct PointFacts {
   int64_t dense_macs = 0, macs = 0;        ///< of the convolutions, for one image
   int64_t dense_weights = 0, weights = 0;  ///< of the convolutions
   Ranks ranks;                             ///< of the layers that were decomposed
-  ForwardTimes batch_128, batch_1;
+  ForwardTimes batch_128, batch_1;         ///< on one thread
+  ForwardTimes batch_128_all_threads;      ///< on all that the run has, if these are more than one
   double speed_up() const { return static_cast<double>(dense_macs) / static_cast<double>(macs); }
   /// What the method delivers: a TRP network as it was cut, any other one finetuned.
   double delivered_test() const;

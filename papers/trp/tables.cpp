@@ -69,7 +69,8 @@ Table points_table(const Plan& plan, const Facts& facts) {
                   "ms dense, batch 128",
                   "ms",
                   "wall ratio",
-                  "batch 1"};
+                  "batch 1",
+                  "all threads"};
   table.align.assign(table.header.size(), Align::kRight);
   for (int column : {0, 1, 2, 6}) table.align[static_cast<size_t>(column)] = Align::kLeft;
   for (const Front& front : fronts_of(facts)) {
@@ -94,7 +95,10 @@ Table points_table(const Plan& plan, const Facts& facts) {
          format_number(front.mean([](const PointFacts& f) { return f.batch_128.dense_ms; }), 2),
          format_number(front.mean([](const PointFacts& f) { return f.batch_128.ms; }), 2),
          format_number(front.mean([](const PointFacts& f) { return f.batch_128.ratio(); }), 2),
-         format_number(front.mean([](const PointFacts& f) { return f.batch_1.ratio(); }), 2)});
+         format_number(front.mean([](const PointFacts& f) { return f.batch_1.ratio(); }), 2),
+         or_dash(first.batch_128_all_threads.ms > 0,
+                 format_number(
+                     front.mean([](const PointFacts& f) { return f.batch_128_all_threads.ratio(); }), 2))});
   }
   // The dense arms, of which there is nothing but an accuracy.
   std::map<std::string, std::map<int64_t, double>> dense;
