@@ -161,17 +161,18 @@ __global__ void __launch_bounds__(256, 4)
     }
 }
 
-// `c_count` as in run_product.
+// `c_count` as in run_product. `window_name` is that of the kernels of conv_window.h.
 template <class T>
 void run_gather(const char* name, const char* window_name, const ConvGather& gather, int64_t c_count, void* c,
                 const void* a, const void* source, const ConvFinish<T>& finish = {}) {
   T* const pc = static_cast<T*>(c);
   const T *pa = static_cast<const T*>(a), *ps = static_cast<const T*>(source);
-  if constexpr (std::is_same_v<T, float>)
-    if (gather.m > 4)
+  if (gather.m > 4) {
+    if constexpr (std::is_same_v<T, float>)
       if (const WindowPlan plan = window_plan(gather); plan.fits)
         return run_window(window_name, plan, gather.groups, pc, pa, ps, finish);
-  if (gather.m > 4) return run_product<T>(name, gather, gather.channels_inside, c_count, pc, pa, ps, finish);
+    return run_product<T>(name, gather, gather.channels_inside, c_count, pc, pa, ps, finish);
+  }
   constexpr unsigned kBlock = 256;
   const int64_t blocks = divide_up(int64_t{gather.n} * gather.groups, kBlock);
   TENON_CHECK(blocks <= 0x7fffffff, name, ": ", gather.groups, " groups of ", gather.n,
