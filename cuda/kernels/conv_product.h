@@ -1,4 +1,4 @@
-// The kernel of all convolutions: a tile of the product that conv_gather.h describes. Sites of a block's n are worked
+// The kernel of the convolutions that conv_window.h does not take: a tile of the product that conv_gather.h describes. Sites of a block's n are worked
 // out once; those of its k a warp or two at a time, a thread a site, four steps and more ahead of the copies. An element
 // of the gathered piece then costs four or five instructions (its site, its address, its mask, the copy), with more than
 // 32 taps some ten; one of the weight's three.

@@ -34,10 +34,11 @@ struct ConvWindow {
   int64_t source_group, a_group, c_group;
   int a_step, weight_first, weight_channel, weight_tap[3];
   int tile[4], tiles[4];  ///< images, z, y, fours of x that a block computes, and how many blocks along each
-  int patch[3], pitch;    ///< of the source, for one image of the tile: z, y, x; from line to line
-  int plane;              ///< words of a channel's patch, of all images of the tile
-  int row_groups;         ///< threads of a block that share positions, with kRows rows each: 1, 2, 4 or 8
-  int chunk;              ///< channels in a buffer
+  int patch[2],
+      pitch;       ///< of the source, for one image of the tile: lines along z and y; words from line to line
+  int plane;       ///< words of a channel's patch, of all images of the tile
+  int row_groups;  ///< threads of a block that share positions, with kRows rows each: 1, 2, 4 or 8
+  int chunk;       ///< channels in a buffer
 
   int all_taps() const { return taps[0] * taps[1] * taps[2]; }
 };
@@ -246,8 +247,7 @@ inline void set_window_tile(ConvWindow& w, int fours) {
   const int extents[4] = {w.images, w.positions[0], w.positions[1], wide};
   for (int i = 0; i < 4; ++i) w.tiles[i] = (extents[i] + w.tile[i] - 1) / w.tile[i];
   for (int i = 0; i < 2; ++i) w.patch[i] = w.tile[i + 1] + w.taps[i] - 1;
-  w.patch[2] = w.tile[3] * kWindowColumns + w.taps[2] - 1;
-  w.pitch = (w.patch[2] + 3) / 4 * 4;
+  w.pitch = (w.tile[3] * kWindowColumns + w.taps[2] - 1 + 3) / 4 * 4;
   w.plane = w.tile[0] * w.patch[0] * w.patch[1] * w.pitch;
 }
 

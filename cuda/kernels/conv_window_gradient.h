@@ -9,7 +9,8 @@
 // block's share of the weight, up to 16 x 16; the teams of a block share the positions.
 //
 // Positions come in steps of some lines of an image, by asynchronous copies into one buffer while the other is multiplied.
-// A block takes some steps in a row; its teams' sums are added in their order, and those of the blocks (parts) in theirs.
+// A block takes some steps in a row; its teams' sums are added in an order that sizes fix, and those of the blocks (parts) in
+// theirs.
 //
 // Predicted: 17 to 20 us for N128 C16 32^2 K16, C32 16^2 K32 and C64 8^2 K64. Measured on an H200: 44, 43 and 47 us (88, 73
 // and 73 by a gather); 3-D, N1 C16 64^3 K16, 208 (338). Taps along one axis gained nothing, and N1 C1 64^3 K16 lost: 208 us
